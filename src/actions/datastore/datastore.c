@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actions/datastore/datastore.h"
+
+#include "actions/monitor.h"
+#include "base/error.h"
+
+#include <stdio.h>
+
+const Action datastore_actions[] = {
+    {"clone",   "image_id",     datastore_clone,   TAKES_MESSAGE},
+    {"cp",      "image_id",     datastore_cp,      TAKES_MESSAGE},
+    {"mkfs",    "image_id",     datastore_mkfs,    TAKES_MESSAGE},
+    {"monitor", "datastore_id", monitor_datastore, TAKES_MESSAGE},
+    {"rm",      "image_id",     datastore_rm,      TAKES_MESSAGE},
+    {"stat",    "request_id",   datastore_stat,    TAKES_MESSAGE},
+    {NULL,      NULL,           NULL,              0            },
+};
+
+bool
+datastore_require_image(Task *task, GError **error)
+{
+    if (task->image)
+        return true;
+    return set_error(error, ONEVOL_ERROR_USAGE, "the driver message has no IMAGE");
+}
+
+Volume *
+datastore_new_image(Task *task, const char *format, GError **error)
+{
+    const OneDatastore *facts = datastore_facts(task->datastore, error);
+    if (!facts)
+        return NULL;
+    g_autofree char *name = task->driver->naming->new_image(facts, task->image->id);
+    g_autofree char *owner = g_strdup_printf("image %" G_GINT64_FORMAT, task->image->id);
+    return volume_new(task->datastore, VOLUME_IMAGE, task->datastore->host, name, owner, format);
+}
+
+void
+datastore_print_source(Task *task, const Volume *volume, bool with_format)
+{
+    g_autofree char *source =
+        task->driver->naming->source_of_image(task->datastore->facts, volume->name);
+
+    if (step_is_dry_run())
+        return;
+    if (with_format && task->image->says_format)
+        printf("%s %s\n", source, volume->format);
+    else
+        printf("%s\n", source);
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The datastore actions (opennebula-protocol 3), one a file, and what several of them share.
+ *
+ * stdout is oned's: exactly one line (none from rm).
+ */
+#pragma once
+
+#include "actions/task.h"
+
+bool datastore_clone(Task *task, char **arguments, GError **error);
+bool datastore_cp(Task *task, char **arguments, GError **error);
+bool datastore_mkfs(Task *task, char **arguments, GError **error);
+bool datastore_rm(Task *task, char **arguments, GError **error);
+bool datastore_stat(Task *task, char **arguments, GError **error);
+
+/* The message's IMAGE, or USAGE. */
+bool datastore_require_image(Task *task, GError **error);
+
+/* A new image volume for the message's image. `format` may be NULL. */
+Volume *datastore_new_image(Task *task, const char *format, GError **error);
+
+/* The answer of cp and clone: "SOURCE FORMAT", up to 5.12 "SOURCE". */
+void datastore_print_source(Task *task, const Volume *volume, bool with_format);

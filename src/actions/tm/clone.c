@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * clone: a private, writable copy of an image as a VM's disk, grown to the size that the VM wants.
+ * Also kernel and ramdisk, which are files beside the disks.
+ */
+#include "actions/tm/tm.h"
+#include "base/error.h"
+
+/* CLONE carries a resize: opennebula-protocol 2.4; SIZE > ORIGINAL_SIZE since 5.4. */
+static bool
+grow(Volume *volume, const OneDisk *facts, GError **error)
+{
+    if (facts->original_size == 0 || facts->size == facts->original_size)
+        return true;
+    if (facts->size < facts->original_size)
+        return set_error(error, ONEVOL_ERROR_REFUSED,
+                         "%s would shrink from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " MiB",
+                         volume->owner, facts->original_size / MIB, facts->size / MIB);
+    return facts->size <= volume->virtual_size || volume_resize(volume, facts->size, error);
+}
+
+static const OneDisk *
+disk_facts(Task *task, const Disk *disk, GError **error)
+{
+    const OneVm *vm = task_vm(task, disk->vm_id, error);
+    const OneDisk *facts = vm ? one_vm_disk(vm, disk->id) : NULL;
+
+    if (vm && !facts)
+        set_error(error, ONEVOL_ERROR_NOT_FOUND,
+                  "VM %" G_GINT64_FORMAT " has no disk %" G_GINT64_FORMAT, disk->vm_id, disk->id);
+    return facts;
+}
+
+bool
+tm_clone(Task *task, char **arguments, GError **error)
+{
+    g_auto(Disk) disk = {0};
+    const OneDisk *facts = NULL;
+
+    if (!tm_disk(task, arguments[1], arguments[2], &disk, error))
+        return false;
+    if (disk.id >= 0 && !(facts = disk_facts(task, &disk, error)))
+        return false;
+
+    g_autoptr(Volume) image =
+        tm_image(task, arguments[0], arguments[3], facts ? facts->format : NULL, error);
+    if (!image || !volume_require(image, error))
+        return false;
+    g_autoptr(Volume) own = disk_volume(&disk, image->datastore, NULL);
+    if (!disk_clear_stale(&disk, image->datastore, error) || !volume_clone(image, own, error))
+        return false;
+    if (facts && !grow(own, facts, error)) {
+        volume_abandon(own);
+        return false;
+    }
+    return volume_commit(own, error) && disk_publish(&disk, own, ATTACH_WRITE, error);
+}

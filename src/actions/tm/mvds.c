@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * mvds: a persistent disk goes back to its image; the VM's use of it ends.
+ */
+#include "actions/tm/tm.h"
+#include "base/error.h"
+
+/* The disk is a file of its own: its content becomes the image's, beside the old one and then in
+ * its place. */
+static bool
+write_back(const Disk *disk, Volume *image, GError **error)
+{
+    g_autoptr(Volume) own = disk_volume(disk, image->datastore, image->format);
+    g_autoptr(Volume) back =
+        volume_new(image->datastore, VOLUME_IMAGE, image->host, image->name, image->owner, NULL);
+
+    return volume_clone(own, back, error) && volume_commit(back, error) &&
+           volume_remove(own, error);
+}
+
+bool
+tm_mvds(Task *task, char **arguments, GError **error)
+{
+    g_auto(Disk) disk = {0};
+    g_autofree char *target = NULL;
+    DiskForm form;
+
+    if (!tm_disk(task, arguments[0], arguments[2], &disk, error))
+        return false;
+    g_autoptr(Volume) image = tm_image(task, arguments[1], arguments[3], NULL, error);
+    if (!image || !volume_require(image, error) || !disk_form(&disk, &form, &target, error))
+        return false;
+
+    switch (form) {
+    case DISK_LINK:
+        return image->datastore->driver->backend->detach(image, disk.host, error) &&
+               disk_clear_stale(&disk, image->datastore, error);
+    case DISK_IN_PLACE:
+        return tm_lock(task, image->host, image->name, error) && write_back(&disk, image, error);
+    case DISK_ABSENT:
+        return true; /* done before, or never here: the image is there, which is what counts */
+    }
+    g_assert_not_reached();
+}

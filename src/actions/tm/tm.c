@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actions/tm/tm.h"
+
+#include "actions/monitor.h"
+
+const Action tm_actions[] = {
+    {"clone",   "source disk vm_id ds_id",         tm_clone,          0            },
+    {"context", "file... disk vm_id ds_id",        tm_context,        0            },
+    {"delete",  "disk_or_directory vm_id ds_id",   tm_delete,         0            },
+    {"ln",      "source disk vm_id ds_id",         tm_ln,             0            },
+    {"mkimage", "size_mb format disk vm_id ds_id", tm_mkimage,        0            },
+    {"mkswap",  "size_mb disk vm_id ds_id",        tm_mkswap,         0            },
+    {"monitor", "ds_id",                           monitor_datastore, TAKES_MESSAGE},
+    {"mv",      "source destination vm_id ds_id",  tm_mv,             0            },
+    {"mvds",    "disk source vm_id ds_id",         tm_mvds,           0            },
+    {NULL,      NULL,                              NULL,              0            },
+};
+
+bool
+tm_lock(Task *task, Host *host, const char *path, GError **error)
+{
+    g_autofree char *text = task_text(task);
+
+    if (host_lock(host, path, text, error))
+        return true;
+    g_prefix_error(error, "'%s' is in use: ", path);
+    return false;
+}
+
+bool
+tm_disk(Task *task, const char *text, const char *vm_text, Disk *disk, GError **error)
+{
+    g_auto(Location) location = {0};
+    gint64 vm_id;
+
+    if (!location_parse(text, &location, error) ||
+        !argument_number(vm_text, "the VM's id", &vm_id, error))
+        return false;
+    Host *host = host_named(location.host, error);
+    return host &&
+           disk_init(disk, task->installation->datastores, host, location.path, vm_id, error) &&
+           tm_lock(task, disk->host, disk->path, error);
+}
+
+Volume *
+tm_image(Task *task, const char *source, const char *ds_text, const char *format, GError **error)
+{
+    gint64 ds_id;
+
+    if (!argument_number(ds_text, "the datastore's id", &ds_id, error))
+        return NULL;
+    Datastore *datastore = task_datastore(task, ds_id);
+    g_autofree char *name =
+        task->driver->naming->image_of_source(datastore, source_of_argument(source), error);
+    if (!name)
+        return NULL;
+    g_autofree char *owner = g_strdup_printf("image '%s'", source_of_argument(source));
+    return volume_new(datastore, VOLUME_IMAGE, datastore->host, name, owner, format);
+}
+
+AttachMode
+tm_attach_mode(const OneDisk *facts)
+{
+    if (facts->shareable)
+        return ATTACH_SHARED;
+    return facts->readonly && !facts->save ? ATTACH_READ_ONLY : ATTACH_WRITE;
+}

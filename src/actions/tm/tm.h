@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The transfer manager's actions (opennebula-protocol 2.2 - 2.4), one a file, in terms of volumes,
+ * disks and hosts; and what several of them share.
+ */
+#pragma once
+
+#include "actions/task.h"
+#include "core/disk.h"
+
+bool tm_clone(Task *task, char **arguments, GError **error);
+bool tm_ln(Task *task, char **arguments, GError **error);
+bool tm_mkimage(Task *task, char **arguments, GError **error);
+bool tm_mkswap(Task *task, char **arguments, GError **error);
+bool tm_context(Task *task, char **arguments, GError **error);
+bool tm_delete(Task *task, char **arguments, GError **error);
+bool tm_mv(Task *task, char **arguments, GError **error);
+bool tm_mvds(Task *task, char **arguments, GError **error);
+
+/* "HOST:PATH" of a disk and the VM's id; takes the disk's lock for the rest of the action. */
+bool tm_disk(Task *task, const char *location, const char *vm_id, Disk *disk, GError **error);
+
+/* The image volume that SOURCE names in datastore `ds_id`; `format` may be NULL. */
+Volume *tm_image(Task *task, const char *source, const char *ds_id, const char *format,
+                 GError **error);
+
+/* How the VM's disk wants its image: read-only, shared or for itself alone. */
+AttachMode tm_attach_mode(const OneDisk *facts);
+
+/* Locks a path on a host for the rest of the action. */
+bool tm_lock(Task *task, Host *host, const char *path, GError **error);

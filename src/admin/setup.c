@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * setup: puts driver files into OpenNebula's remotes, one line each, and prints the text that
+ * oned.conf and vmm_execrc need. No links: `onehost sync` would turn each into a copy.
+ */
+#include "admin/setup.h"
+
+#include "actions/task.h"
+#include "admin/conf_text.h"
+#include "base/error.h"
+#include "base/path.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The kernel reads so much of an interpreter line on the oldest releases that matter. */
+#define INTERPRETER_LIMIT 127u
+
+typedef struct Setup {
+    const char *remotes;
+    const Driver *driver;
+    const char *name; /* of the directory: the driver's, or --as */
+    char *line;       /* what each file holds */
+    bool replace;
+    struct stat owner;
+    guint written;
+} Setup;
+
+static bool
+is_ours(const char *path)
+{
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return false;
+    text[strcspn(text, "\n ")] = '\0';
+    return g_str_has_prefix(text, "#!") && g_str_has_suffix(text, "/onevol");
+}
+
+static bool
+write_owned(Setup *setup, const char *path, const char *text, int mode, GError **error)
+{
+    GError *local = NULL;
+
+    if (!g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, mode, &local)) {
+        set_error(error, ONEVOL_ERROR_FAILED, "cannot write '%s': %s", path, local->message);
+        g_error_free(local);
+        return false;
+    }
+    if (geteuid() == 0 && chown(path, setup->owner.st_uid, setup->owner.st_gid))
+        return set_error_errno(error, errno, "cannot give '%s' to OpenNebula's user", path);
+    return true;
+}
+
+static bool
+make_directory(Setup *setup, const char *path, GError **error)
+{
+    struct stat info;
+
+    if (!stat(path, &info) && S_ISDIR(info.st_mode))
+        return true;
+    g_autofree char *above = g_path_get_dirname(path);
+    if (!make_directory(setup, above, error))
+        return false;
+    if (mkdir(path, 0755))
+        return set_error_errno(error, errno, "cannot make '%s'", path);
+    if (geteuid() == 0 && chown(path, setup->owner.st_uid, setup->owner.st_gid))
+        return set_error_errno(error, errno, "cannot give '%s' to OpenNebula's user", path);
+    return true;
+}
+
+/* All are looked at before the first is written. */
+static bool
+check_plane(const Setup *setup, const char *plane, const Action *actions, GError **error)
+{
+    for (; !setup->replace && actions->name; actions++) {
+        g_autofree char *path =
+            g_build_filename(setup->remotes, plane, setup->name, actions->name, NULL);
+        if (g_file_test(path, G_FILE_TEST_EXISTS) && !is_ours(path))
+            return set_error(error, ONEVOL_ERROR_REFUSED,
+                             "'%s' is not one of ours (--replace puts ours in its place)", path);
+    }
+    return true;
+}
+
+static bool
+write_plane(Setup *setup, const char *plane, const Action *actions, GError **error)
+{
+    g_autofree char *directory = g_build_filename(setup->remotes, plane, setup->name, NULL);
+
+    if (!make_directory(setup, directory, error))
+        return false;
+    for (; actions->name; actions++) {
+        g_autofree char *path = g_build_filename(directory, actions->name, NULL);
+        if (!write_owned(setup, path, setup->line, 0755, error))
+            return false;
+        setup->written++;
+    }
+    return true;
+}
+
+__asm__(".section .rodata\n"
+        ".global onevol_conf\n"
+        "onevol_conf: .incbin \"" ONEVOL_CONF "\"\n"
+        ".byte 0\n"
+        ".previous\n");
+extern const char onevol_conf[];
+
+static bool
+write_settings(Setup *setup, GError **error)
+{
+    g_autofree char *directory = g_build_filename(setup->remotes, "etc", "onevol", NULL);
+    g_autofree char *path = g_build_filename(directory, "onevol.conf", NULL);
+
+    if (g_file_test(path, G_FILE_TEST_EXISTS)) /* the site's own */
+        return true;
+    return make_directory(setup, directory, error) &&
+           write_owned(setup, path, onevol_conf, 0644, error);
+}
+
+static void
+print_arguments(const char *oned_conf, const char *section, const char *const *options,
+                const char *name)
+{
+    g_autofree char *arguments = conf_arguments_with(oned_conf, section, options, name);
+
+    if (arguments) {
+        printf("%s: the line in this section becomes\n    ARGUMENTS = \"%s\"\n", section,
+               arguments);
+        return;
+    }
+    g_autofree char *list = g_strjoinv(" and ", (char **)options);
+    printf("%s: add %s to the list behind %s in ARGUMENTS\n", section, name, list);
+}
+
+static void
+print_conf(const Setup *setup, const Installation *installation, const char *oned_conf_path)
+{
+    g_autofree char *oned_path = oned_conf_path
+                                     ? g_strdup(oned_conf_path)
+                                     : g_build_filename(installation->etc, "oned.conf", NULL);
+    g_autofree char *vmm_path = g_build_filename(installation->etc, "vmm_exec", "vmm_execrc", NULL);
+    g_autofree char *oned_conf = NULL;
+    g_autofree char *vmm_execrc = NULL;
+    g_autofree char *sections = conf_sections(setup->driver, setup->name);
+
+    g_file_get_contents(oned_path, &oned_conf, NULL, NULL);
+    g_file_get_contents(vmm_path, &vmm_execrc, NULL, NULL);
+    g_autofree char *live = conf_live_snapshots(setup->driver, setup->name, vmm_execrc);
+
+    printf("\n== %s ==\n", oned_path);
+    print_arguments(oned_conf ? oned_conf : "", "TM_MAD", (const char *const[]){"-d", NULL},
+                    setup->name);
+    print_arguments(oned_conf ? oned_conf : "", "DATASTORE_MAD",
+                    (const char *const[]){"-d", "-s", NULL}, setup->name);
+    printf("add at the end:\n\n%s", sections);
+    if (*live) {
+        printf("\n== %s ==\n", vmm_path);
+        if (vmm_execrc)
+            printf("the line becomes\n    LIVE_DISK_SNAPSHOTS=\"%s\"\n", live);
+        else
+            printf("add to LIVE_DISK_SNAPSHOTS:\n    %s\n", live);
+    }
+    printf("\nThen restart OpenNebula. Existing datastores learn changed rows by "
+           "`onedatastore update`.\n");
+}
+
+static bool
+make_line(Setup *setup, GError **error)
+{
+    g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
+    bool renamed = strcmp(setup->name, setup->driver->name) != 0;
+
+    if (!program)
+        return set_error(error, ONEVOL_ERROR_FAILED, "cannot find out where this program is");
+    setup->line = g_strdup_printf("#!%s%s%s\n", program, renamed ? " " : "",
+                                  renamed ? setup->driver->name : "");
+    if (strlen(setup->line) > INTERPRETER_LIMIT || strpbrk(program, " \t"))
+        return set_error(error, ONEVOL_ERROR_UNSUPPORTED,
+                         "'%s' cannot stand in an interpreter line: too long, or a blank in it",
+                         program);
+    return true;
+}
+
+static bool
+install_driver(Setup *setup, GError **error)
+{
+    if (stat(setup->remotes, &setup->owner) || !S_ISDIR(setup->owner.st_mode))
+        return set_error(error, ONEVOL_ERROR_NOT_FOUND,
+                         "'%s' is not a directory: is OpenNebula installed here?", setup->remotes);
+    return check_plane(setup, "tm", tm_actions, error) &&
+           check_plane(setup, "datastore", datastore_actions, error) &&
+           write_plane(setup, "tm", tm_actions, error) &&
+           write_plane(setup, "datastore", datastore_actions, error) &&
+           write_settings(setup, error);
+}
+
+bool
+setup_command(int argc, char **argv, GError **error)
+{
+    g_autofree char *remotes = NULL;
+    g_autofree char *name = NULL;
+    g_autofree char *as = NULL;
+    g_autofree char *oned_conf = NULL;
+    gboolean replace = FALSE;
+    const GOptionEntry entries[] = {
+        {"remotes",   0, 0, G_OPTION_ARG_FILENAME, &remotes,
+         "OpenNebula's remotes (default: of this installation)",                                         "DIR"  },
+        {"driver",    0, 0, G_OPTION_ARG_STRING,   &name,      "the driver to install",                  "NAME" },
+        {"as",        0, 0, G_OPTION_ARG_STRING,   &as,        "install it under another name",          "OTHER"},
+        {"oned-conf", 0, 0, G_OPTION_ARG_FILENAME, &oned_conf,
+         "the oned.conf to read the lists from",                                                         "FILE" },
+        {"replace",   0, 0, G_OPTION_ARG_NONE,     &replace,   "replace driver files that are not ours",
+         NULL                                                                                                   },
+        {NULL,        0, 0, 0,                     NULL,       NULL,                                     NULL   },
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) words = NULL;
+
+    g_option_context_set_summary(context,
+                                 "Writes a driver's files and prints what oned.conf needs.");
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &words))
+        return set_error(error, ONEVOL_ERROR_USAGE, "setup: %s", words->message);
+    if (argc > 1)
+        return set_error(error, ONEVOL_ERROR_USAGE, "setup: what is '%s'?", argv[1]);
+    if (!name)
+        return set_error(error, ONEVOL_ERROR_USAGE, "setup needs --driver NAME");
+    if (as && (!name_is_safe(as) || strpbrk(as, ".-@=:+")))
+        return set_error(error, ONEVOL_ERROR_USAGE,
+                         "'%s' cannot be a driver's name: letters, digits and _ only", as);
+
+    g_autoptr(Installation) installation = installation_find(remotes);
+    Setup setup = {
+        .remotes = installation->remotes,
+        .driver = driver_find(name),
+        .name = as ? as : name,
+        .replace = replace,
+    };
+    if (!setup.driver)
+        return set_error(error, ONEVOL_ERROR_USAGE, "there is no driver '%s'", name);
+    bool done = make_line(&setup, error) && install_driver(&setup, error);
+    g_free(setup.line);
+    if (!done)
+        return false;
+    printf("%u driver files of '%s' are in %s\n", setup.written, setup.name, setup.remotes);
+    print_conf(&setup, installation, oned_conf);
+    return true;
+}

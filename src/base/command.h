@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Children: argv, a deadline, the C locale, no stray descriptors, both outputs kept.
+ *
+ * A child gets a process group of its own, so that its whole family can be ended, and dies with
+ * this process. What it prints is bounded: past COMMAND_OUTPUT_LIMIT it is ended as an error.
+ */
+#pragma once
+
+#include "base/argv.h"
+
+#include <glib.h>
+#include <stdbool.h>
+
+#define COMMAND_OUTPUT_LIMIT (64u << 20)
+#define SECONDS(n) ((unsigned)(n)*1000u)
+
+typedef struct CommandResult {
+    int status; /* the exit code; 128 + N for signal N */
+    char *out;  /* never NULL, NUL behind its end */
+    size_t out_length;
+    char *err; /* never NULL */
+} CommandResult;
+
+typedef struct CommandOptions {
+    unsigned timeout_ms; /* required: a child without a deadline is a bug */
+    const void *input;   /* for its stdin, or NULL for an empty one */
+    size_t input_length;
+    const char *const *set; /* "NAME=value" on top of our environment, or NULL */
+    const char *directory;  /* to start in, or NULL */
+    bool keep_locale;       /* LC_ALL is left as it is */
+} CommandOptions;
+
+/* Runs a child to its end. True if it ran, whatever its exit status: see result->status. False if
+ * it could not be started, did not end in time (ended by then: TIMEOUT) or was cancelled. */
+bool command_run(const Argv *argv, const CommandOptions *options, CommandResult *result,
+                 GError **error);
+
+/* The same, but an exit status other than 0 is an error too, whose text names the program, its
+ * status and what it said on stderr. `out` may be NULL. */
+bool command_check(const Argv *argv, const CommandOptions *options, char **out, GError **error);
+
+void command_result_clear(CommandResult *result);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommandResult, command_result_clear)
+
+/* After cancel_requested() children are ended and command_run() fails with CANCELLED. Set by the
+ * handlers of SIGTERM, SIGINT and SIGHUP that cancel_install() puts in place. */
+void cancel_install(void);
+bool cancel_requested(void);
+/* False and CANCELLED if somebody asked this process to stop. */
+bool cancel_check(GError **error);

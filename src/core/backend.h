@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The contract of a backend: one table of functions.
+ *
+ * A pointer says "implemented"; probe() says "works on this datastore today". A NULL optional slot
+ * is emulated by core/fallback.c, or refused with UNSUPPORTED. A slot fails with its error set and
+ * leaves nothing behind that is not marked incomplete. Actions never call slots: they call the
+ * volume_ functions of core/volume.h.
+ */
+#pragma once
+
+#include "core/volume.h"
+
+enum {
+    CAP_CLONE = 1 << 0, /* clone() of a volume of the same datastore is instant */
+    CAP_RESIZE = 1 << 1,
+    CAP_SNAPSHOT = 1 << 2,
+};
+
+typedef enum {
+    ATTACH_READ_ONLY, /* CD-ROM, immutable images */
+    ATTACH_WRITE,
+    ATTACH_DUAL,   /* both ends of a live migration */
+    ATTACH_SHARED, /* shareable image: several VMs write */
+} AttachMode;
+
+/* What `onevol doctor` looks for. */
+typedef struct ToolNeed {
+    const char *program, *why;
+} ToolNeed;
+
+struct Backend {
+    const char *name;      /* as in src/backends/NAME */
+    const ToolNeed *tools; /* ends with a NULL program */
+    unsigned caps;         /* CAP_*: the most it can ever do */
+
+    /* Required. */
+
+    /* Narrows *caps to what works on this datastore. */
+    bool (*probe)(Datastore *datastore, unsigned *caps, GError **error);
+    /* An incomplete, empty volume; bytes 0: the content will bring its size. */
+    bool (*create)(Volume *volume, guint64 bytes, GError **error);
+    /* Flushed and complete, if the token is still ours (else LOST). */
+    bool (*commit)(Volume *volume, GError **error);
+    /* Removes an incomplete volume whose token is ours. */
+    bool (*abandon)(Volume *volume, GError **error);
+    /* With snapshots and leftovers, whoever made them. */
+    bool (*remove)(Volume *volume, GError **error);
+    bool (*stat)(Volume *volume, bool *exists, GError **error);
+    /* Usable on `host`; *device is the path that a hypervisor opens. The caller frees it. */
+    bool (*attach)(Volume *volume, Host *host, AttachMode mode, char **device, GError **error);
+    bool (*detach)(Volume *volume, Host *host, GError **error);
+    bool (*open)(Volume *volume, Endpoint *endpoint, GError **error);
+    bool (*close)(Volume *volume, Endpoint *endpoint, GError **error);
+    /* Adds the datastore's Volumes, complete and incomplete. For gc and status. */
+    bool (*list)(Datastore *datastore, GPtrArray *volumes, GError **error);
+    /* Bytes of the storage under the datastore. */
+    bool (*space)(Datastore *datastore, guint64 *total, guint64 *used, guint64 *available,
+                  GError **error);
+
+    /* Optional. */
+
+    /* An incomplete `target` with the content of `source`, both of this backend. */
+    bool (*clone)(Volume *source, Volume *target, char **how, GError **error);
+    bool (*resize)(Volume *volume, guint64 bytes, GError **error);
+
+    /* Snapshots are flat: any may be removed or reverted to, in any order. */
+    bool (*snapshot_create)(Volume *volume, gint64 id, GError **error);
+    bool (*snapshot_remove)(Volume *volume, gint64 id, GError **error);
+    bool (*snapshot_revert)(Volume *volume, gint64 id, GError **error);
+    /* The volume becomes that snapshot and loses all snapshots. */
+    bool (*snapshot_flatten)(Volume *volume, gint64 id, GError **error);
+    /* Readable content of a snapshot. */
+    bool (*snapshot_open)(Volume *volume, gint64 id, Endpoint *endpoint, GError **error);
+    bool (*snapshot_close)(Volume *volume, gint64 id, Endpoint *endpoint, GError **error);
+};

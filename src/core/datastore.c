@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/error.h"
+#include "core/driver.h"
+#include "one/xmlrpc.h"
+
+#include <string.h>
+
+const Driver *
+driver_find(const char *name)
+{
+    for (const Driver *const *driver = drivers; *driver; driver++)
+        if (!strcmp((*driver)->name, name))
+            return *driver;
+    return NULL;
+}
+
+Datastore *
+datastore_new(const Driver *driver, gint64 id, OneDatastore *facts)
+{
+    Datastore *datastore = g_new0(Datastore, 1);
+
+    datastore->driver = driver;
+    datastore->id = id;
+    datastore->host = host_frontend();
+    datastore->facts = facts;
+    return datastore;
+}
+
+void
+datastore_free(Datastore *datastore)
+{
+    if (!datastore)
+        return;
+    one_datastore_free(datastore->facts);
+    g_free(datastore);
+}
+
+const OneDatastore *
+datastore_facts(Datastore *datastore, GError **error)
+{
+    if (datastore->facts)
+        return datastore->facts;
+
+    XmlrpcValue id = {.type = XMLRPC_INT, .number = datastore->id};
+    g_autoptr(XmlDocument) document = xmlrpc_document("one.datastore.info", &id, 1, error);
+    if (!document)
+        return NULL;
+    datastore->facts = one_datastore_new(document, xml_root(document), error);
+    return datastore->facts;
+}
+
+bool
+datastore_caps(Datastore *datastore, unsigned *caps, GError **error)
+{
+    if (!datastore->probed) {
+        datastore->caps = datastore->driver->backend->caps;
+        if (!datastore->driver->backend->probe(datastore, &datastore->caps, error))
+            return false;
+        datastore->probed = true;
+    }
+    *caps = datastore->caps;
+    return true;
+}

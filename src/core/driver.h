@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A driver is a row: a backend, the names of its volumes, where its data is, and what oned must be
+ * told about it. Several drivers share a backend. The rows are in src/drivers/, one file each.
+ */
+#pragma once
+
+#include "core/backend.h"
+
+/* How volumes are named, and found again by a full parse of a name. */
+typedef struct Naming {
+    const char *name;
+    /* A fresh name for an image. Caller frees. */
+    char *(*new_image)(const OneDatastore *facts, gint64 image_id);
+    /* The SOURCE that oned stores for it. */
+    char *(*source_of_image)(const OneDatastore *facts, const char *name);
+    /* NULL and REFUSED for a SOURCE that is none of this datastore's. */
+    char *(*image_of_source)(Datastore *datastore, const char *source, GError **error);
+    /* The volume behind a VM's own disk; `path` is VMDIR/disk.N. */
+    char *(*disk)(const char *path, gint64 vm_id, gint64 disk_id);
+} Naming;
+
+/* Where the data of a disk is; moves, stops and resizes switch on it. */
+typedef enum {
+    PLACEMENT_EVERYWHERE, /* a shared file system */
+    PLACEMENT_ATTACHED,   /* a network device that a host attaches */
+    PLACEMENT_HOST_LOCAL, /* on the host's own storage */
+    PLACEMENT_PACKED,     /* an image file on the front-end */
+} Placement;
+
+/* "NAME = value" of a TM_MAD_CONF or DS_MAD_CONF section, in oned.conf's order. */
+typedef struct ConfRow {
+    const char *name, *value;
+} ConfRow;
+
+/* A datastore attribute that the driver reads. */
+typedef struct DriverAttribute {
+    const char *name, *meaning, *otherwise;
+} DriverAttribute;
+
+struct Driver {
+    const char *name;
+    const char *title; /* one line for lists */
+    const Backend *backend;
+    const Naming *naming;
+    Placement placement;
+    const ConfRow *tm_conf, *ds_conf;  /* each ends with a NULL name; NAME is not among them */
+    const char *const *live_snapshots; /* VM_MAD names for LIVE_DISK_SNAPSHOTS, NULL at the end */
+    const DriverAttribute *attributes; /* ends with a NULL name */
+};
+
+/* Filled by src/drivers/registry.c; ends with NULL. */
+extern const Driver *const drivers[];
+
+/* NULL if there is none of this name. */
+const Driver *driver_find(const char *name);

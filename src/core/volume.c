@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/volume.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "core/driver.h"
+#include "core/fallback.h"
+
+#include <string.h>
+
+static const Backend *
+backend_of(const Volume *volume)
+{
+    return volume->datastore->driver->backend;
+}
+
+Volume *
+volume_new(Datastore *datastore, VolumeKind kind, Host *host, const char *name, const char *owner,
+           const char *format)
+{
+    Volume *volume = g_new0(Volume, 1);
+
+    volume->datastore = datastore;
+    volume->kind = kind;
+    volume->host = host;
+    volume->name = g_strdup(name);
+    volume->owner = g_strdup(owner);
+    volume->format = g_strdup(format);
+    return volume;
+}
+
+void
+volume_free(Volume *volume)
+{
+    if (!volume)
+        return;
+    g_free(volume->name);
+    g_free(volume->owner);
+    g_free(volume->format);
+    mark_free(volume->mark);
+    g_free(volume);
+}
+
+void
+endpoint_clear(Endpoint *endpoint)
+{
+    g_clear_pointer(&endpoint->path, g_free);
+}
+
+bool
+volume_stat(Volume *volume, bool *exists, GError **error)
+{
+    return backend_of(volume)->stat(volume, exists, error);
+}
+
+bool
+volume_require(Volume *volume, GError **error)
+{
+    bool exists;
+
+    if (!volume_stat(volume, &exists, error))
+        return false;
+    if (!exists)
+        return set_error(error, ONEVOL_ERROR_NOT_FOUND, "%s is not there: no '%s'", volume->owner,
+                         volume->name);
+    return true;
+}
+
+static void
+mark_incomplete(Volume *volume)
+{
+    mark_free(volume->mark);
+    volume->mark = mark_new(log_subject_text(), volume->owner);
+}
+
+/* After a failure before commit. */
+static bool
+give_up(Volume *volume)
+{
+    volume_abandon(volume);
+    return false;
+}
+
+bool
+volume_create(Volume *volume, guint64 bytes, GError **error)
+{
+    mark_incomplete(volume);
+    if (backend_of(volume)->create(volume, bytes, error))
+        return true;
+    g_prefix_error(error, "cannot create '%s': ", volume->name);
+    return give_up(volume);
+}
+
+bool
+volume_clone(Volume *source, Volume *target, GError **error)
+{
+    const Backend *backend = backend_of(target);
+    unsigned caps = 0;
+    g_autofree char *how = NULL;
+    gint64 start = g_get_monotonic_time();
+
+    if (!volume_require(source, error))
+        return false;
+    if (backend == backend_of(source) && backend->clone &&
+        !datastore_caps(target->datastore, &caps, error))
+        return false;
+
+    g_free(target->format);
+    target->format = g_strdup(source->format);
+    target->virtual_size = source->virtual_size;
+    mark_incomplete(target);
+    bool done = caps & CAP_CLONE ? backend->clone(source, target, &how, error)
+                                 : fallback_clone(source, target, &how, error);
+    if (!done) {
+        g_prefix_error(error, "cannot clone %s to '%s': ", source->owner, target->name);
+        return give_up(target);
+    }
+    log_info("cloned %s by %s in %.0f ms", source->owner, how,
+             (double)(g_get_monotonic_time() - start) / 1000.0);
+    return true;
+}
+
+bool
+volume_import(Volume *volume, Host *host, const char *file, const char *file_format,
+              guint64 virtual_size, GError **error)
+{
+    if (!volume->format)
+        volume->format = g_strdup(file_format);
+    volume->virtual_size = virtual_size;
+    if (!volume_create(volume, 0, error))
+        return false;
+    return fallback_import(volume, host, file, file_format, error) || give_up(volume);
+}
+
+bool
+volume_resize(Volume *volume, guint64 bytes, GError **error)
+{
+    if (!backend_of(volume)->resize)
+        return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' cannot resize volumes",
+                         volume->datastore->driver->name);
+    if (bytes < volume->virtual_size)
+        return set_error(error, ONEVOL_ERROR_REFUSED,
+                         "%s has %" G_GUINT64_FORMAT " MiB and is not shrunk to %" G_GUINT64_FORMAT
+                         " MiB",
+                         volume->owner, volume->virtual_size / MIB, bytes / MIB);
+    if (bytes == volume->virtual_size)
+        return true;
+    if (!backend_of(volume)->resize(volume, bytes, error)) {
+        g_prefix_error(error, "cannot resize %s: ", volume->owner);
+        return false;
+    }
+    volume->virtual_size = bytes;
+    return true;
+}
+
+bool
+volume_commit(Volume *volume, GError **error)
+{
+    g_assert(volume->mark);
+    if (!backend_of(volume)->commit(volume, error)) {
+        g_prefix_error(error, "cannot complete %s: ", volume->owner);
+        return give_up(volume);
+    }
+    g_clear_pointer(&volume->mark, mark_free);
+    return true;
+}
+
+void
+volume_abandon(Volume *volume)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!volume->mark)
+        return;
+    /* whoever took it over undoes it now */
+    if (!backend_of(volume)->abandon(volume, &error) &&
+        !g_error_matches(error, ONEVOL_ERROR, ONEVOL_ERROR_LOST))
+        log_warn("leftover of '%s' stays: %s", volume->name, error->message);
+    g_clear_pointer(&volume->mark, mark_free);
+}
+
+bool
+volume_remove(Volume *volume, GError **error)
+{
+    if (backend_of(volume)->remove(volume, error))
+        return true;
+    g_prefix_error(error, "cannot remove %s: ", volume->owner);
+    return false;
+}
+
+bool
+volume_open(Volume *volume, Endpoint *endpoint, GError **error)
+{
+    *endpoint = (Endpoint){0};
+    return backend_of(volume)->open(volume, endpoint, error);
+}
+
+bool
+volume_close(Volume *volume, Endpoint *endpoint, GError **error)
+{
+    return backend_of(volume)->close(volume, endpoint, error);
+}

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/rows.h"
+
+const Driver *const drivers[] = {
+    &driver_reflink,
+    NULL,
+};

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The functions behind the table of operations. Each takes the tuple that operation.c names for
+ * it; all paths are absolute and normalised by the caller.
+ */
+#pragma once
+
+#include "local/operation.h"
+
+#define HANDLER(name)                                                                              \
+    bool name(Session *session, GVariant *arguments, GVariant **reply, GError **error)
+
+/* files.c */
+HANDLER(local_stat);
+HANDLER(local_list);
+HANDLER(local_read);
+HANDLER(local_resolve);
+HANDLER(local_space);
+HANDLER(local_digest);
+HANDLER(local_make_directory);
+HANDLER(local_link);
+HANDLER(local_remove);
+HANDLER(local_remove_tree);
+HANDLER(local_rename);
+HANDLER(local_write);
+HANDLER(local_allocate);
+HANDLER(local_copy);
+HANDLER(local_copy_tree);
+
+/* build.c */
+HANDLER(local_build_begin);
+HANDLER(local_build_commit);
+HANDLER(local_build_abandon);
+
+/* lock.c */
+HANDLER(local_lock);
+HANDLER(local_unlock);
+
+/* run.c */
+HANDLER(local_run);

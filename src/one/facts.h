@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What OpenNebula says of datastores, images and VMs, read from its documents.
+ *
+ * Element names: opennebula-protocol 3.1, 5.3, 5.4 (src/datastore, src/image, src/vm of 5.4-7.4).
+ * Sizes are bytes here, MiB there. Each structure owns its document.
+ */
+#pragma once
+
+#include "one/xml.h"
+
+#define MIB ((guint64)1 << 20)
+
+typedef enum {
+    DATASTORE_IMAGE = 0,
+    DATASTORE_SYSTEM = 1,
+    DATASTORE_FILE = 2,
+    DATASTORE_BACKUP = 3
+} OneDatastoreType;
+
+typedef struct OneDatastore {
+    XmlDocument *document;
+    xmlNode *node;
+    gint64 id;
+    OneDatastoreType type;
+    char *name, *ds_mad, *tm_mad;
+    char *base_path; /* normalised */
+} OneDatastore;
+
+OneDatastore *one_datastore_new(XmlDocument *document, xmlNode *node, GError **error);
+void one_datastore_free(OneDatastore *datastore);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(OneDatastore, one_datastore_free)
+/* An attribute of its template, NULL if missing or empty. The caller frees it. */
+char *one_datastore_attribute(const OneDatastore *datastore, const char *name);
+/* YES or NO in any case; `otherwise` if missing or something else. */
+bool one_datastore_flag(const OneDatastore *datastore, const char *name, bool otherwise);
+
+typedef enum {
+    IMAGE_OS = 0,
+    IMAGE_CDROM = 1,
+    IMAGE_DATABLOCK = 2,
+    IMAGE_KERNEL = 3,
+    IMAGE_RAMDISK = 4,
+    IMAGE_CONTEXT = 5,
+} OneImageType;
+
+typedef struct OneImage {
+    XmlDocument *document;
+    xmlNode *node;
+    gint64 id;
+    OneImageType type;
+    bool persistent;
+    bool says_format; /* FORMAT exists (>= 6.0), so CP must answer "SOURCE FORMAT" */
+    char *name, *source, *path;
+    char *format; /* FORMAT, or FSTYPE up to 5.12; NULL if empty */
+    char *fs;     /* FS >= 6.0; up to 5.12 a file system named by FSTYPE */
+    guint64 size;
+    gint64 target_snapshot; /* -1: none */
+} OneImage;
+
+OneImage *one_image_new(XmlDocument *document, xmlNode *node);
+void one_image_free(OneImage *image);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(OneImage, one_image_free)
+char *one_image_attribute(const OneImage *image, const char *name);
+
+typedef struct OneDisk {
+    xmlNode *node;
+    gint64 id, image_id /* -1: volatile */, datastore_id;
+    char *source, *format /* FORMAT, else DRIVER */, *fs, *type, *tm_mad;
+    guint64 size, original_size;
+    bool clone, save, readonly, persistent, shareable;
+} OneDisk;
+
+typedef struct OneVm {
+    XmlDocument *document;
+    xmlNode *node;
+    gint64 id, state, lcm_state;
+    gint64 context_disk; /* -1: none */
+    GPtrArray *disks;    /* OneDisk */
+} OneVm;
+
+OneVm *one_vm_new(XmlDocument *document, xmlNode *node);
+void one_vm_free(OneVm *vm);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(OneVm, one_vm_free)
+/* NULL if the VM has no such disk (the context disk is none of them). */
+const OneDisk *one_vm_disk(const OneVm *vm, gint64 disk_id);

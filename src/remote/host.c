@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "remote/host.h"
+
+#include "base/error.h"
+#include "local/operation.h"
+
+#include <string.h>
+#include <unistd.h>
+
+struct Host {
+    char *name;
+    Session *session; /* of the front-end: served in this process */
+};
+
+static Host *frontend;
+static GPtrArray *frontend_names;
+
+Host *
+host_frontend(void)
+{
+    if (!frontend) {
+        frontend = g_new0(Host, 1);
+        frontend->name = g_strdup(g_get_host_name());
+        frontend->session = session_new();
+    }
+    return frontend;
+}
+
+void
+host_add_frontend_name(const char *name)
+{
+    if (!frontend_names)
+        frontend_names = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(frontend_names, g_strdup(name));
+}
+
+/* "fe" and "fe.example.org" are the same machine. */
+static bool
+same_machine(const char *a, const char *b)
+{
+    size_t length = strcspn(a, ".");
+
+    return !g_ascii_strcasecmp(a, b) ||
+           ((!a[length] || !strchr(b, '.')) && strcspn(b, ".") == length &&
+            !g_ascii_strncasecmp(a, b, length));
+}
+
+Host *
+host_named(const char *name, GError **error)
+{
+    Host *here = host_frontend();
+
+    if (!g_ascii_strcasecmp(name, "localhost") || same_machine(name, here->name))
+        return here;
+    for (guint i = 0; frontend_names && i < frontend_names->len; i++)
+        if (same_machine(name, g_ptr_array_index(frontend_names, i)))
+            return here;
+    set_error(error, ONEVOL_ERROR_UNSUPPORTED,
+              "host '%s' is not this machine, and this release serves the front-end only", name);
+    return NULL;
+}
+
+const char *
+host_name(const Host *host)
+{
+    return host->name;
+}
+
+bool
+host_is_frontend(const Host *host)
+{
+    return host == frontend;
+}
+
+void
+hosts_close(void)
+{
+    if (frontend) {
+        session_free(frontend->session);
+        g_free(frontend->name);
+        g_clear_pointer(&frontend, g_free);
+    }
+    g_clear_pointer(&frontend_names, g_ptr_array_unref);
+}
+
+/*
+ * The one way to a machine. `arguments` is consumed. *reply stays NULL when a dry run skips the
+ * step.
+ */
+static bool
+call(Host *host, const char *name, StepKind kind, const char *object, GVariant *arguments,
+     GVariant **reply, GError **error)
+{
+    const Operation *operation = operation_find(name);
+    g_autoptr(GVariant) held = g_variant_ref_sink(arguments);
+    g_autofree char *what = g_strdup_printf("%s '%s' on %s", name, object, host->name);
+    GVariant *answer = NULL;
+
+    switch (step_begin(kind, what, object, error)) {
+    case STEP_STOP:
+        return false;
+    case STEP_SKIP:
+        return true;
+    case STEP_DO:
+        break;
+    }
+    if (!operation_run(operation, host->session, held, &answer, error)) {
+        if (!host_is_frontend(host))
+            g_prefix_error(error, "on host '%s': ", host->name);
+        return false;
+    }
+    step_end();
+    if (reply)
+        *reply = answer;
+    else
+        g_variant_unref(answer);
+    return true;
+}
+
+/* For the many that only read or write one path and answer nothing of interest. */
+static bool
+order(Host *host, const char *name, const char *object, GVariant *arguments, GError **error)
+{
+    return call(host, name, operation_find(name)->kind, object, arguments, NULL, error);
+}
+
+static GVariant *
+ask(Host *host, const char *name, const char *object, GVariant *arguments, GError **error)
+{
+    GVariant *reply = NULL;
+
+    call(host, name, operation_find(name)->kind, object, arguments, &reply, error);
+    return reply;
+}
+
+void
+file_info_clear(FileInfo *info)
+{
+    g_clear_pointer(&info->target, g_free);
+}
+
+bool
+host_stat(Host *host, const char *path, bool follow, FileInfo *info, GError **error)
+{
+    g_autoptr(GVariant) reply =
+        ask(host, "stat", path, g_variant_new("(sb)", path, (gboolean)follow), error);
+
+    *info = (FileInfo){0};
+    if (!reply)
+        return false;
+    g_variant_get(reply, "(uttttts)", &info->mode, &info->size, &info->allocated, &info->device,
+                  &info->inode, &info->modified, &info->target);
+    return true;
+}
+
+static void
+directory_entry_free(gpointer entry)
+{
+    g_free(((DirectoryEntry *)entry)->name);
+    g_free(entry);
+}
+
+GPtrArray *
+host_list(Host *host, const char *path, GError **error)
+{
+    g_autoptr(GVariant) reply = ask(host, "list", path, g_variant_new("(s)", path), error);
+    g_autoptr(GVariantIter) entries = NULL;
+    DirectoryEntry entry;
+
+    if (!reply)
+        return NULL;
+    GPtrArray *list = g_ptr_array_new_with_free_func(directory_entry_free);
+    g_variant_get(reply, "(a(sutt))", &entries);
+    while (g_variant_iter_next(entries, "(sutt)", &entry.name, &entry.mode, &entry.size,
+                               &entry.allocated))
+        g_ptr_array_add(list, g_memdup2(&entry, sizeof entry));
+    return list;
+}
+
+GBytes *
+host_read(Host *host, const char *path, guint64 offset, guint64 length, GError **error)
+{
+    g_autoptr(GVariant) reply =
+        ask(host, "read", path, g_variant_new("(stt)", path, offset, length), error);
+
+    if (!reply)
+        return NULL;
+    g_autoptr(GVariant) bytes = g_variant_get_child_value(reply, 0);
+    return g_variant_get_data_as_bytes(bytes);
+}
+
+static char *
+ask_text(Host *host, const char *name, const char *object, GVariant *arguments, GError **error)
+{
+    g_autoptr(GVariant) reply = ask(host, name, object, arguments, error);
+    char *text = NULL;
+
+    if (reply)
+        g_variant_get(reply, "(s)", &text);
+    return text;
+}
+
+char *
+host_resolve(Host *host, const char *path, GError **error)
+{
+    return ask_text(host, "resolve", path, g_variant_new("(s)", path), error);
+}
+
+char *
+host_digest(Host *host, const char *path, const char *algorithm, GError **error)
+{
+    return ask_text(host, "digest", path, g_variant_new("(ss)", path, algorithm), error);
+}
+
+bool
+host_space(Host *host, const char *path, guint64 *total, guint64 *used, guint64 *available,
+           GError **error)
+{
+    g_autoptr(GVariant) reply = ask(host, "space", path, g_variant_new("(s)", path), error);
+
+    if (!reply)
+        return false;
+    g_variant_get(reply, "(ttt)", total, used, available);
+    return true;
+}
+
+bool
+host_make_directory(Host *host, const char *path, GError **error)
+{
+    return order(host, "make-directory", path, g_variant_new("(s)", path), error);
+}
+
+bool
+host_link(Host *host, const char *target, const char *path, GError **error)
+{
+    return order(host, "link", path, g_variant_new("(ss)", target, path), error);
+}
+
+bool
+host_remove(Host *host, const char *path, GError **error)
+{
+    return order(host, "remove", path, g_variant_new("(s)", path), error);
+}
+
+bool
+host_remove_tree(Host *host, const char *path, GError **error)
+{
+    return order(host, "remove-tree", path, g_variant_new("(s)", path), error);
+}
+
+bool
+host_rename(Host *host, const char *from, const char *to, GError **error)
+{
+    return order(host, "rename", to, g_variant_new("(ss)", from, to), error);
+}
+
+static GVariant *
+bytes_variant(GBytes *bytes)
+{
+    return g_variant_new_from_bytes(G_VARIANT_TYPE_BYTESTRING, bytes, TRUE);
+}
+
+bool
+host_write(Host *host, const char *path, GBytes *content, guint32 mode, GError **error)
+{
+    return order(host, "write", path, g_variant_new("(s@ayu)", path, bytes_variant(content), mode),
+                 error);
+}
+
+bool
+host_allocate(Host *host, const char *path, guint64 size, bool create, GError **error)
+{
+    return order(host, "allocate", path, g_variant_new("(stb)", path, size, (gboolean)create),
+                 error);
+}
+
+bool
+host_copy(Host *host, const char *source, const char *target, bool share, char **how,
+          GError **error)
+{
+    GVariant *reply = NULL;
+
+    if (!call(host, "copy", STEP_WRITE, target,
+              g_variant_new("(ssb)", source, target, (gboolean)share), &reply, error))
+        return false;
+    if (how)
+        *how = g_strdup("nothing yet");
+    if (reply && how) {
+        const char *method;
+        guint64 bytes;
+        g_free(*how);
+        g_variant_get(reply, "(&st)", &method, &bytes);
+        g_autofree char *size = g_format_size_full(bytes, G_FORMAT_SIZE_IEC_UNITS);
+        *how = bytes ? g_strdup_printf("%s of %s", method, size) : g_strdup(method);
+    }
+    g_clear_pointer(&reply, g_variant_unref);
+    return true;
+}
+
+bool
+host_copy_tree(Host *host, const char *source, const char *target, GError **error)
+{
+    return order(host, "copy-tree", target, g_variant_new("(ss)", source, target), error);
+}
+
+bool
+host_build_begin(Host *host, const char *path, const char *mark, char **content, GError **error)
+{
+    GVariant *reply = NULL;
+
+    if (!call(host, "build-begin", STEP_WRITE, path, g_variant_new("(ss)", path, mark), &reply,
+              error))
+        return false;
+    if (reply)
+        g_variant_get(reply, "(s)", content);
+    else /* dry run: where it would be */
+        *content = g_strconcat(path, ".part/content", NULL);
+    g_clear_pointer(&reply, g_variant_unref);
+    return true;
+}
+
+bool
+host_build_commit(Host *host, const char *path, const char *token, GError **error)
+{
+    return order(host, "build-commit", path, g_variant_new("(ss)", path, token), error);
+}
+
+bool
+host_build_abandon(Host *host, const char *path, const char *token, GError **error)
+{
+    return order(host, "build-abandon", path, g_variant_new("(ss)", path, token), error);
+}
+
+bool
+host_lock(Host *host, const char *key, const char *holder, GError **error)
+{
+    return order(host, "lock", key, g_variant_new("(ssu)", key, holder, SECONDS(60)), error);
+}
+
+bool
+host_run(Host *host, StepKind kind, const char *object, const Argv *argv, unsigned timeout_ms,
+         char **out, GError **error)
+{
+    GVariant *arguments =
+        g_variant_new("(^as@ayu)", argv_words(argv),
+                      g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, NULL, 0, 1), timeout_ms);
+    g_autoptr(GVariant) reply = NULL;
+    g_autoptr(GVariant) printed = NULL;
+    g_autoptr(GVariant) said = NULL;
+    gint32 status;
+
+    if (!call(host, "run", kind, object, arguments, &reply, error))
+        return false;
+    if (!reply) {
+        if (out)
+            *out = g_strdup("");
+        return true;
+    }
+    g_variant_get(reply, "(i@ay@ay)", &status, &printed, &said);
+    gsize length;
+    const char *bytes = g_variant_get_fixed_array(printed, &length, 1);
+    if (status != 0) {
+        g_autofree char *text = one_line(g_variant_get_bytestring(said), 500);
+        return set_error(
+            error, strstr(text, "No space left") ? ONEVOL_ERROR_NO_SPACE : ONEVOL_ERROR_FAILED,
+            "%s exited %d%s%s", argv_words(argv)[0], status, *text ? ": " : "", text);
+    }
+    if (out)
+        *out = g_strndup(bytes, length);
+    return true;
+}

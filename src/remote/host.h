@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Hosts, and what can be asked of one. The only way to storage on any machine, the front-end
+ * included: each call here is one numbered step (base/step.h).
+ *
+ * Paths are absolute and normalised. Errors name the host unless it is the front-end.
+ */
+#pragma once
+
+#include "base/argv.h"
+#include "base/command.h"
+#include "base/step.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+typedef struct Host Host;
+
+/* The machine this runs on. Lives as long as the process. */
+Host *host_frontend(void);
+
+/* A host by the name that oned uses for it; the front-end answers to all of its own names
+ * (`localhost`, its host name with and without domain). Owned by the module. */
+Host *host_named(const char *name, GError **error);
+
+/* Further names of the front-end (HOSTNAME in oned.conf). */
+void host_add_frontend_name(const char *name);
+
+const char *host_name(const Host *host);
+bool host_is_frontend(const Host *host);
+
+/* Releases all locks and sessions. Called once, before the process ends. */
+void hosts_close(void);
+
+typedef struct FileInfo {
+    guint32 mode;      /* st_mode; 0 = nothing of that name */
+    guint64 size;      /* bytes */
+    guint64 allocated; /* bytes on disk */
+    guint64 device, inode;
+    guint64 modified; /* seconds since the epoch */
+    char *target;     /* of a link, else "" */
+} FileInfo;
+
+void file_info_clear(FileInfo *info);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FileInfo, file_info_clear)
+
+/* A missing file is no error: mode is 0. */
+bool host_stat(Host *host, const char *path, bool follow, FileInfo *info, GError **error);
+
+typedef struct DirectoryEntry {
+    char *name;
+    guint32 mode;
+    guint64 size, allocated;
+} DirectoryEntry;
+
+/* DirectoryEntry elements; empty for a missing directory. NULL on failure. */
+GPtrArray *host_list(Host *host, const char *path, GError **error);
+
+GBytes *host_read(Host *host, const char *path, guint64 offset, guint64 length, GError **error);
+char *host_resolve(Host *host, const char *path, GError **error);
+bool host_space(Host *host, const char *path, guint64 *total, guint64 *used, guint64 *available,
+                GError **error);
+/* md5, sha1 or sha256, in hex. */
+char *host_digest(Host *host, const char *path, const char *algorithm, GError **error);
+
+bool host_make_directory(Host *host, const char *path, GError **error);
+bool host_link(Host *host, const char *target, const char *path, GError **error);
+bool host_remove(Host *host, const char *path, GError **error);
+bool host_remove_tree(Host *host, const char *path, GError **error);
+bool host_rename(Host *host, const char *from, const char *to, GError **error);
+bool host_write(Host *host, const char *path, GBytes *content, guint32 mode, GError **error);
+/* Makes a sparse file, or lets one grow. */
+bool host_allocate(Host *host, const char *path, guint64 size, bool create, GError **error);
+/* Both on this host. `how` may be NULL, else what was done, for the log; the caller frees it. */
+bool host_copy(Host *host, const char *source, const char *target, bool share, char **how,
+               GError **error);
+bool host_copy_tree(Host *host, const char *source, const char *target, GError **error);
+
+/* See local/build.c. `content` is the path to fill. */
+bool host_build_begin(Host *host, const char *path, const char *mark, char **content,
+                      GError **error);
+bool host_build_commit(Host *host, const char *path, const char *token, GError **error);
+bool host_build_abandon(Host *host, const char *path, const char *token, GError **error);
+
+/* Takes the lock `key` of that machine for the rest of the action. `holder` begins with the
+ * action's name: what a second run is measured against (local/lock.c). Waits at most 60 s. */
+bool host_lock(Host *host, const char *key, const char *holder, GError **error);
+
+/* Runs a command there. `object` is what it reads or changes. An exit status other than 0 is an
+ * error; `out` may be NULL. */
+bool host_run(Host *host, StepKind kind, const char *object, const Argv *argv, unsigned timeout_ms,
+              char **out, GError **error);
