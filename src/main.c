@@ -198,6 +198,7 @@ int
 main(int argc, char **argv)
 {
     cancel_install();
+    command_extend_path();
     if (argc >= 2 && strchr(argv[1], '/'))
         return run_file(argv[1], NULL, argv + 2);
     if (argc >= 3 && strchr(argv[2], '/') && driver_find(argv[1]))

@@ -149,7 +149,10 @@ print_conf(const Setup *setup, const Installation *installation, const char *one
 
     g_file_get_contents(oned_path, &oned_conf, NULL, NULL);
     g_file_get_contents(vmm_path, &vmm_execrc, NULL, NULL);
-    g_autofree char *live = conf_live_snapshots(setup->driver, setup->name, vmm_execrc);
+    /* a pair tells oned that it may call snap_create_live */
+    bool can_live = action_find(PLANE_TM, "snap_create_live") != NULL;
+    g_autofree char *live =
+        can_live ? conf_live_snapshots(setup->driver, setup->name, vmm_execrc) : g_strdup("");
 
     printf("\n== %s ==\n", oned_path);
     print_arguments(oned_conf ? oned_conf : "", "TM_MAD", (const char *const[]){"-d", NULL},

@@ -33,6 +33,20 @@ cancel_install(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+void
+command_extend_path(void)
+{
+    static const char *const wanted[] = {"/usr/local/sbin", "/usr/sbin", "/sbin", NULL};
+    const char *now = g_getenv("PATH");
+    g_autoptr(GString) path = g_string_new(now ? now : "/usr/bin:/bin");
+    g_auto(GStrv) have = g_strsplit(path->str, ":", -1);
+
+    for (const char *const *directory = wanted; *directory; directory++)
+        if (!g_strv_contains((const char *const *)have, *directory))
+            g_string_append_printf(path, ":%s", *directory);
+    g_setenv("PATH", path->str, TRUE);
+}
+
 bool
 cancel_requested(void)
 {

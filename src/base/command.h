@@ -43,6 +43,10 @@ bool command_check(const Argv *argv, const CommandOptions *options, char **out, 
 void command_result_clear(CommandResult *result);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommandResult, command_result_clear)
 
+/* Appends the sbin directories to PATH where they are missing: mkfs and mkswap live there, and an
+ * unprivileged user's PATH may not have them. Once, at the start of a program. */
+void command_extend_path(void);
+
 /* After cancel_requested() children are ended and command_run() fails with CANCELLED. Set by the
  * handlers of SIGTERM, SIGINT and SIGHUP that cancel_install() puts in place. */
 void cancel_install(void);

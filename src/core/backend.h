@@ -63,6 +63,8 @@ struct Backend {
     /* An incomplete `target` with the content of `source`, both of this backend. */
     bool (*clone)(Volume *source, Volume *target, char **how, GError **error);
     bool (*resize)(Volume *volume, guint64 bytes, GError **error);
+    /* All of its space is taken now (SPARSE=NO). NULL: volumes are never sparse here. */
+    bool (*reserve)(Volume *volume, GError **error);
 
     /* Snapshots are flat: any may be removed or reverted to, in any order. */
     bool (*snapshot_create)(Volume *volume, gint64 id, GError **error);

@@ -154,6 +154,15 @@ volume_resize(Volume *volume, guint64 bytes, GError **error)
 }
 
 bool
+volume_reserve(Volume *volume, GError **error)
+{
+    if (!backend_of(volume)->reserve || backend_of(volume)->reserve(volume, error))
+        return true;
+    g_prefix_error(error, "cannot reserve the space of %s: ", volume->owner);
+    return false;
+}
+
+bool
 volume_commit(Volume *volume, GError **error)
 {
     g_assert(volume->mark);

@@ -83,6 +83,8 @@ bool volume_import(Volume *volume, Host *host, const char *file, const char *fil
                    guint64 virtual_size, GError **error);
 /* Lets it grow; the same size is no change, a smaller one is refused. */
 bool volume_resize(Volume *volume, guint64 bytes, GError **error);
+/* SPARSE=NO of datastore or disk: no later write can find the storage full. */
+bool volume_reserve(Volume *volume, GError **error);
 /* Complete from here on. What stood under its name before is replaced. */
 bool volume_commit(Volume *volume, GError **error);
 /* Undoes an incomplete volume; never anything else. For error paths: errors are logged. */

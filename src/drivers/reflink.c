@@ -37,6 +37,7 @@ static const char *const live_snapshots[] = {"kvm", "qemu", NULL};
 static const DriverAttribute attributes[] = {
     {"DRIVER",          "format of new images and volatile disks, raw or qcow2",         "as imported"},
     {"CONVERT",         "convert an imported image to DRIVER, YES or NO",                "YES"        },
+    {"SPARSE",          "NO: all space of an image or disk is taken at once",            "YES"        },
     {"SAFE_DIRS",       "directories that images may be imported from, blank-separated", "any"        },
     {"RESTRICTED_DIRS", "directories they may not; SAFE_DIRS wins",                      "none"       },
     {NULL,              NULL,                                                            NULL         },

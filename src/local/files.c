@@ -321,6 +321,23 @@ local_allocate(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant **r
 }
 
 bool
+local_reserve(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant **reply, GError **error)
+{
+    const char *path;
+    struct stat info;
+
+    g_variant_get(arguments, "(&s)", &path);
+    AUTO_FD fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &info))
+        return set_error_errno(error, errno, "cannot open '%s'", path);
+    bool done = info.st_size == 0 || fallocate(fd, 0, 0, info.st_size) == 0;
+    if (!done && errno != EOPNOTSUPP && errno != ENOSYS)
+        return set_error_errno(error, errno, "cannot reserve the space of '%s'", path);
+    *reply = g_variant_new("(b)", done);
+    return true;
+}
+
+bool
 local_copy(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant **reply, GError **error)
 {
     const char *source, *target;

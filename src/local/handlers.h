@@ -24,6 +24,7 @@ HANDLER(local_remove_tree);
 HANDLER(local_rename);
 HANDLER(local_write);
 HANDLER(local_allocate);
+HANDLER(local_reserve);
 HANDLER(local_copy);
 HANDLER(local_copy_tree);
 

@@ -22,6 +22,7 @@
  * rename       from, to
  * write        path, bytes, mode        replaces in one step
  * allocate     path, size, create       sparse; grows only; → size before
+ * reserve      path                     → was possible; every hole of the file gets its blocks
  * copy         source, target, share    → method, bytes moved
  * copy-tree    source, target           files with holes and shared blocks, links as links
  * build-begin  path, mark               → where the content goes
@@ -45,6 +46,7 @@ static const Operation operations[] = {
     {"rename",         STEP_WRITE, "(ss)",    "()",        local_rename        },
     {"write",          STEP_WRITE, "(sayu)",  "()",        local_write         },
     {"allocate",       STEP_WRITE, "(stb)",   "(t)",       local_allocate      },
+    {"reserve",        STEP_WRITE, "(s)",     "(b)",       local_reserve       },
     {"copy",           STEP_WRITE, "(ssb)",   "(st)",      local_copy          },
     {"copy-tree",      STEP_WRITE, "(ss)",    "()",        local_copy_tree     },
     {"build-begin",    STEP_WRITE, "(ss)",    "(s)",       local_build_begin   },

@@ -128,6 +128,7 @@ disk_new(xmlNode *node)
     disk->save = flag(node, "SAVE");
     disk->readonly = flag(node, "READONLY");
     disk->persistent = flag(node, "PERSISTENT");
+    disk->sparse = !xml_text_is(node, "SPARSE", "NO");
     disk->shareable = flag(node, "SHAREABLE");
     return disk;
 }

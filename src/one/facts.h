@@ -69,6 +69,7 @@ typedef struct OneDisk {
     char *source, *format /* FORMAT, else DRIVER */, *fs, *type, *tm_mad;
     guint64 size, original_size;
     bool clone, save, readonly, persistent, shareable;
+    bool sparse; /* SPARSE=NO, inherited since 6.10, wants all space at once */
 } OneDisk;
 
 typedef struct OneVm {

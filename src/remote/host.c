@@ -275,6 +275,21 @@ host_allocate(Host *host, const char *path, guint64 size, bool create, GError **
 }
 
 bool
+host_reserve(Host *host, const char *path, bool *possible, GError **error)
+{
+    GVariant *reply = NULL;
+    gboolean done = TRUE;
+
+    if (!call(host, "reserve", STEP_WRITE, path, g_variant_new("(s)", path), &reply, error))
+        return false;
+    if (reply)
+        g_variant_get(reply, "(b)", &done);
+    g_clear_pointer(&reply, g_variant_unref);
+    *possible = done;
+    return true;
+}
+
+bool
 host_copy(Host *host, const char *source, const char *target, bool share, char **how,
           GError **error)
 {

@@ -72,6 +72,8 @@ bool host_rename(Host *host, const char *from, const char *to, GError **error);
 bool host_write(Host *host, const char *path, GBytes *content, guint32 mode, GError **error);
 /* Makes a sparse file, or lets one grow. */
 bool host_allocate(Host *host, const char *path, guint64 size, bool create, GError **error);
+/* Every hole of the file gets its blocks; *possible is false where the file system cannot. */
+bool host_reserve(Host *host, const char *path, bool *possible, GError **error);
 /* Both on this host. `how` may be NULL, else what was done, for the log; the caller frees it. */
 bool host_copy(Host *host, const char *source, const char *target, bool share, char **how,
                GError **error);

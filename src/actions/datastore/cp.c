@@ -48,7 +48,8 @@ datastore_cp(Task *task, G_GNUC_UNUSED char **arguments, GError **error)
     if (!image || !volume_import(image, source.host, source.path, source.format.name,
                                  source.format.virtual_size, error))
         return false;
-    if (!source_unchanged(&source, error)) {
+    bool sparse = one_datastore_flag(facts, "SPARSE", true);
+    if (!source_unchanged(&source, error) || (!sparse && !volume_reserve(image, error))) {
         volume_abandon(image);
         return false;
     }

@@ -21,8 +21,14 @@ datastore_mkfs(Task *task, G_GNUC_UNUSED char **arguments, GError **error)
         g_autoptr(GHashTable) settings =
             settings_of_remotes(task->installation, "datastore/datastore.conf");
         g_autoptr(FilesystemRules) rules = filesystem_rules_new(settings);
-        if (!filesystem_create(rules, image, task->image->size, format, task->image->fs, error) ||
-            !volume_commit(image, error))
+        if (!filesystem_create(rules, image, task->image->size, format, task->image->fs, error))
+            return false;
+        if (!one_datastore_flag(task->datastore->facts, "SPARSE", true) &&
+            !volume_reserve(image, error)) {
+            volume_abandon(image);
+            return false;
+        }
+        if (!volume_commit(image, error))
             return false;
     }
     datastore_print_source(task, image, false);

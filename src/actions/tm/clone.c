@@ -49,7 +49,7 @@ tm_clone(Task *task, char **arguments, GError **error)
     g_autoptr(Volume) own = disk_volume(&disk, image->datastore, NULL);
     if (!disk_clear_stale(&disk, image->datastore, error) || !volume_clone(image, own, error))
         return false;
-    if (facts && !grow(own, facts, error)) {
+    if (facts && (!grow(own, facts, error) || (!facts->sparse && !volume_reserve(own, error)))) {
         volume_abandon(own);
         return false;
     }

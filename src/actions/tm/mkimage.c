@@ -8,28 +8,23 @@
 
 #include <string.h>
 
-/* The file system that the user wishes is in the VM's DISK/FS (>= 6.0), not in the arguments. */
-static const char *
-wanted_fs(Task *task, const Disk *disk, bool *known, GError **error)
+static bool
+complete(Volume *volume, bool sparse, GError **error)
 {
-    const OneVm *vm = task_vm(task, disk->vm_id, error);
-    const OneDisk *facts = vm ? one_vm_disk(vm, disk->id) : NULL;
-
-    *known = vm != NULL;
-    return facts ? facts->fs : NULL;
+    if (sparse || volume_reserve(volume, error))
+        return volume_commit(volume, error);
+    volume_abandon(volume);
+    return false;
 }
 
 static bool
-make_disk(Task *task, const char *size_text, const char *format, char **rest, bool ask_fs,
-          GError **error)
+make_disk(Task *task, const char *size_text, const char *format, char **rest, GError **error)
 {
     g_autoptr(GHashTable) settings =
         settings_of_remotes(task->installation, "datastore/datastore.conf");
     g_autoptr(FilesystemRules) rules = filesystem_rules_new(settings);
     g_auto(Disk) disk = {0};
     gint64 size_mb, ds_id;
-    const char *fs = NULL;
-    bool known = true;
 
     if (!argument_number(size_text, "the size", &size_mb, error) ||
         !argument_number(rest[2], "the datastore's id", &ds_id, error) ||
@@ -37,27 +32,29 @@ make_disk(Task *task, const char *size_text, const char *format, char **rest, bo
         return false;
     if (size_mb > G_MAXINT64 / (gint64)MIB)
         return set_error(error, ONEVOL_ERROR_USAGE, "the size '%s' is absurd", size_text);
-    if (ask_fs)
-        fs = wanted_fs(task, &disk, &known, error);
-    if (!known)
+    const OneVm *vm = task_vm(task, disk.vm_id, error);
+    if (!vm)
         return false;
 
+    /* the file system that the user wishes (>= 6.0) is in the VM, not in the arguments */
+    const OneDisk *facts = one_vm_disk(vm, disk.id);
+    const char *fs = facts && strcmp(format, "swap") != 0 ? facts->fs : NULL;
     Datastore *datastore = task_datastore(task, ds_id);
     g_autoptr(Volume) volume = disk_volume(&disk, datastore, NULL);
     return disk_clear_stale(&disk, datastore, error) &&
            filesystem_create(rules, volume, (guint64)size_mb * MIB, format, fs, error) &&
-           volume_commit(volume, error) && disk_publish(&disk, volume, ATTACH_WRITE, error);
+           complete(volume, !facts || facts->sparse, error) &&
+           disk_publish(&disk, volume, ATTACH_WRITE, error);
 }
 
 bool
 tm_mkimage(Task *task, char **arguments, GError **error)
 {
-    return make_disk(task, arguments[0], arguments[1], arguments + 2,
-                     strcmp(arguments[1], "swap") != 0, error);
+    return make_disk(task, arguments[0], arguments[1], arguments + 2, error);
 }
 
 bool
 tm_mkswap(Task *task, char **arguments, GError **error)
 {
-    return make_disk(task, arguments[0], "swap", arguments + 1, false, error);
+    return make_disk(task, arguments[0], "swap", arguments + 1, error);
 }

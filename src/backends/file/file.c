@@ -9,6 +9,7 @@
 #include "backends/file/file.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "core/format.h"
 #include "core/qemu_img.h"
@@ -172,6 +173,21 @@ file_resize(Volume *volume, guint64 bytes, GError **error)
                             : host_allocate(volume->host, path, bytes, false, error);
 }
 
+static bool
+file_reserve(Volume *volume, GError **error)
+{
+    g_autofree char *path = content_path(volume);
+    bool possible;
+
+    if (is_qcow2(volume))
+        return true; /* its clusters are taken by QCOW2_OPTIONS (preallocation) */
+    if (!host_reserve(volume->host, path, &possible, error))
+        return false;
+    if (!possible)
+        log_warn("the file system of '%s' cannot reserve space", path);
+    return true;
+}
+
 /* Copies `from` beside `to` and puts it in place, under a mark of its own. */
 static bool
 copy_and_swap(Volume *volume, const char *from, const char *to, GError **error)
@@ -319,6 +335,7 @@ const Backend file_backend = {
     .space = file_space,
     .clone = file_clone,
     .resize = file_resize,
+    .reserve = file_reserve,
     .snapshot_create = file_snapshot_create,
     .snapshot_remove = file_snapshot_remove,
     .snapshot_revert = file_snapshot_revert,
