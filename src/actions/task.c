@@ -70,15 +70,18 @@ task_text(const Task *task)
     return g_strconcat(task->request->action, " ", arguments, NULL);
 }
 
-/* Counts against the synopsis; a word with "..." stands for one or more. */
+/* Counts against the synopsis: "word..." stands for one or more, "[word]" for one or none. */
 static bool
 check_arguments(const Action *action, char **arguments, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(action->arguments, " ", -1);
-    guint wanted = g_strv_length(words), given = g_strv_length(arguments);
-    bool many = strstr(action->arguments, "...") != NULL;
+    guint most = g_strv_length(words), given = g_strv_length(arguments), least = most;
 
-    if (given == wanted || (many && given > wanted))
+    for (char **word = words; *word; word++) {
+        least -= **word == '[';
+        most = g_str_has_suffix(*word, "...") ? G_MAXUINT : most;
+    }
+    if (given >= least && given <= most)
         return true;
     return set_error(error, ONEVOL_ERROR_USAGE, "%s takes '%s', not %u arguments", action->name,
                      action->arguments, given);

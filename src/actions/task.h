@@ -29,7 +29,7 @@ typedef struct Task {
 
 typedef struct Action {
     const char *name;
-    const char *arguments; /* synopsis: one word each; "file..." stands for any number */
+    const char *arguments; /* synopsis: one word each; "file..." one or more, "[x]" optional */
     bool (*run)(Task *task, char **arguments, GError **error);
     unsigned flags;
 } Action;

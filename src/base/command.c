@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t cancel_signal;
+static guint64 *cancel_counter;
+static pid_t left_behind;
 
 static void
 on_signal(int number)
@@ -53,9 +55,23 @@ cancel_requested(void)
     return cancel_signal != 0;
 }
 
+void
+cancel_forget(void)
+{
+    cancel_signal = 0;
+}
+
+void
+cancel_count_checks(guint64 *counter)
+{
+    cancel_counter = counter;
+}
+
 bool
 cancel_check(GError **error)
 {
+    if (cancel_counter)
+        __atomic_add_fetch(cancel_counter, 1, __ATOMIC_RELAXED);
     if (!cancel_requested())
         return true;
     return set_error(error, ONEVOL_ERROR_CANCELLED, "stopped by signal %d (%s)", (int)cancel_signal,
@@ -100,11 +116,6 @@ child_exec(const char *const *words, char **environment, const char *directory, 
     _exit(127);
 }
 
-typedef struct Child {
-    pid_t pid;
-    int in, out, err; /* our ends, -1 when closed */
-} Child;
-
 static void
 close_fd(int *fd)
 {
@@ -113,8 +124,8 @@ close_fd(int *fd)
     *fd = -1;
 }
 
-static bool
-child_start(const Argv *argv, const CommandOptions *options, Child *child, GError **error)
+bool
+command_start(const Argv *argv, const CommandOptions *options, CommandChild *child, GError **error)
 {
     int in[2], out[2], err[2], report[2];
     if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC) ||
@@ -193,7 +204,7 @@ feed(int *fd, const CommandOptions *options, size_t *sent)
 
 /* Moves data until the child has closed both outputs. */
 static bool
-converse(const Argv *argv, const CommandOptions *options, Child *child, GByteArray *out,
+converse(const Argv *argv, const CommandOptions *options, CommandChild *child, GByteArray *out,
          GByteArray *err, gint64 deadline, GError **error)
 {
     size_t sent = 0;
@@ -234,23 +245,42 @@ reap(pid_t pid, int *status, gint64 deadline)
     for (unsigned pause = 200;; pause = MIN(pause * 2, 50000)) {
         if (waitpid(pid, status, WNOHANG) == pid)
             return true;
+        if (cancel_counter)
+            __atomic_add_fetch(cancel_counter, 1, __ATOMIC_RELAXED);
         if (g_get_monotonic_time() > deadline)
             return false;
         g_usleep(pause);
     }
 }
 
-static void
-end_child(pid_t pid)
+bool
+command_reap(pid_t pid, int *status, unsigned timeout_ms)
+{
+    return reap(pid, status, g_get_monotonic_time() + (gint64)timeout_ms * 1000);
+}
+
+pid_t
+command_left_behind(void)
+{
+    return left_behind;
+}
+
+/* False if it cannot be ended. The error that is set by then becomes what the user must know. */
+static bool
+end_child(pid_t pid, const char *program, GError **error)
 {
     int status;
 
     kill(-pid, SIGTERM);
-    if (reap(pid, &status, g_get_monotonic_time() + 2 * G_USEC_PER_SEC))
-        return;
+    if (command_reap(pid, &status, SECONDS(2)))
+        return true;
     kill(-pid, SIGKILL);
-    if (!reap(pid, &status, g_get_monotonic_time() + 2 * G_USEC_PER_SEC))
-        log_warn("process %d cannot be killed, it waits for its storage", (int)pid);
+    if (command_reap(pid, &status, SECONDS(2)))
+        return true;
+    left_behind = pid;
+    g_clear_error(error);
+    return set_error(error, ONEVOL_ERROR_TIMEOUT, "still busy: %s, pid %d (it cannot be killed)",
+                     program, (int)pid);
 }
 
 bool
@@ -261,10 +291,10 @@ command_run(const Argv *argv, const CommandOptions *options, CommandResult *resu
     g_autoptr(GByteArray) err = g_byte_array_new();
     gint64 start = g_get_monotonic_time();
     gint64 deadline = start + (gint64)options->timeout_ms * 1000;
-    Child child;
+    CommandChild child;
 
     *result = (CommandResult){0};
-    if (!child_start(argv, options, &child, error))
+    if (!command_start(argv, options, &child, error))
         return false;
 
     bool done = converse(argv, options, &child, out, err, deadline, error);
@@ -277,7 +307,7 @@ command_run(const Argv *argv, const CommandOptions *options, CommandResult *resu
         done = set_error(error, ONEVOL_ERROR_TIMEOUT, "'%s' did not end within %u s",
                          argv_words(argv)[0], options->timeout_ms / 1000);
     if (!done) {
-        end_child(child.pid);
+        end_child(child.pid, argv_words(argv)[0], error);
         return false;
     }
 
@@ -295,19 +325,24 @@ command_run(const Argv *argv, const CommandOptions *options, CommandResult *resu
 }
 
 bool
+command_judge(const Argv *argv, int status, const char *err, const char *out, GError **error)
+{
+    g_autofree char *said = one_line(*err ? err : out, 500);
+
+    return set_error(error,
+                     strstr(said, "No space left") ? ONEVOL_ERROR_NO_SPACE : ONEVOL_ERROR_FAILED,
+                     "%s exited %d%s%s", argv_words(argv)[0], status, *said ? ": " : "", said);
+}
+
+bool
 command_check(const Argv *argv, const CommandOptions *options, char **out, GError **error)
 {
     g_auto(CommandResult) result = {0};
 
     if (!command_run(argv, options, &result, error))
         return false;
-    if (result.status != 0) {
-        g_autofree char *said = one_line(*result.err ? result.err : result.out, 500);
-        OnevolError code =
-            strstr(said, "No space left") ? ONEVOL_ERROR_NO_SPACE : ONEVOL_ERROR_FAILED;
-        return set_error(error, code, "%s exited %d%s%s", argv_words(argv)[0], result.status,
-                         *said ? ": " : "", said);
-    }
+    if (result.status != 0)
+        return command_judge(argv, result.status, result.err, result.out, error);
     if (out)
         *out = g_steal_pointer(&result.out);
     return true;

@@ -11,6 +11,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define COMMAND_OUTPUT_LIMIT (64u << 20)
 #define SECONDS(n) ((unsigned)(n)*1000u)
@@ -40,6 +41,28 @@ bool command_run(const Argv *argv, const CommandOptions *options, CommandResult 
  * status and what it said on stderr. `out` may be NULL. */
 bool command_check(const Argv *argv, const CommandOptions *options, char **out, GError **error);
 
+/* The error that an exit status other than 0 makes: program, status, and what it said on stderr, or
+ * on stdout if it said nothing there. Returns false. */
+bool command_judge(const Argv *argv, int status, const char *err, const char *out, GError **error);
+
+/* A child that goes on beside us: ssh. It dies with the thread that started it. */
+typedef struct CommandChild {
+    pid_t pid;
+    int in, out, err; /* our ends, -1 when closed */
+} CommandChild;
+
+/* Starts a child with pipes to it; only `set`, `directory` and `keep_locale` of the options count.
+ * The caller closes the ends and reaps it. */
+bool command_start(const Argv *argv, const CommandOptions *options, CommandChild *child,
+                   GError **error);
+
+/* Waits at most that long for a child to end; *status is as waitpid() gives it. */
+bool command_reap(pid_t pid, int *status, unsigned timeout_ms);
+
+/* The last child of command_run() that could not be killed: it waits for its storage, or runs as
+ * root. 0 if there is none. Whoever holds locks for it must keep them until it is gone. */
+pid_t command_left_behind(void);
+
 void command_result_clear(CommandResult *result);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommandResult, command_result_clear)
 
@@ -53,3 +76,7 @@ void cancel_install(void);
 bool cancel_requested(void);
 /* False and CANCELLED if somebody asked this process to stop. */
 bool cancel_check(GError **error);
+/* Forgets a signal, for what must still be undone after it. */
+void cancel_forget(void);
+/* cancel_check() adds one there each time: how another process sees that work goes on. */
+void cancel_count_checks(guint64 *counter);

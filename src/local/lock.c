@@ -102,7 +102,9 @@ lock_wait(int fd, gint64 deadline, GError **error)
 int
 machine_lock(const char *key, GError **error)
 {
-    int fd = lock_file_open(key, error);
+    /* not the file of the action's own lock on the same volume */
+    g_autofree char *own = g_strconcat("build ", key, NULL);
+    int fd = lock_file_open(own, error);
 
     if (fd >= 0 && !lock_wait(fd, g_get_monotonic_time() + 10 * G_USEC_PER_SEC, error)) {
         g_prefix_error(error, "cannot lock '%s': ", key);

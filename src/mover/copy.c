@@ -95,11 +95,11 @@ write_sparse(Copy *copy, size_t length, guint64 offset)
 static bool
 copy_by_hand(Copy *copy, guint64 offset, guint64 end, GError **error)
 {
-    if (!copy->buffer)
+    if (!copy->buffer && offset < end)
         copy->buffer = g_malloc(CHUNK);
-    copy->result->method = COPY_SPARSE;
 
     while (offset < end) {
+        copy->result->method = COPY_SPARSE;
         if (!cancel_check(error))
             return false;
         ssize_t got = pread(copy->from, copy->buffer, MIN(CHUNK, end - offset), (off_t)offset);

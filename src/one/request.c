@@ -176,6 +176,17 @@ read_all(int fd, GError **error)
     return g_steal_pointer(&bytes);
 }
 
+char *
+request_stdin(int fd, GError **error)
+{
+    GByteArray *bytes = read_all(fd, error);
+
+    if (!bytes)
+        return NULL;
+    g_byte_array_append(bytes, (const guint8 *)"", 1);
+    return (char *)g_byte_array_free(bytes, FALSE);
+}
+
 XmlDocument *
 request_document(const Request *request, int fd, gint64 *id, GError **error)
 {

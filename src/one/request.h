@@ -39,6 +39,9 @@ const char *plane_name(Plane plane);
  * object's id that stands beside it. */
 XmlDocument *request_document(const Request *request, int fd, gint64 *id, GError **error);
 
+/* All of `fd` as text; NULL if it is too long. Caller frees. */
+char *request_stdin(int fd, GError **error);
+
 /* base64 (white space anywhere) of XML, or XML as it stands. */
 XmlDocument *document_decode(const char *text, gsize length, GError **error);
 

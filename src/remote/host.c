@@ -374,12 +374,8 @@ host_run(Host *host, StepKind kind, const char *object, const Argv *argv, unsign
     g_variant_get(reply, "(i@ay@ay)", &status, &printed, &said);
     gsize length;
     const char *bytes = g_variant_get_fixed_array(printed, &length, 1);
-    if (status != 0) {
-        g_autofree char *text = one_line(g_variant_get_bytestring(said), 500);
-        return set_error(
-            error, strstr(text, "No space left") ? ONEVOL_ERROR_NO_SPACE : ONEVOL_ERROR_FAILED,
-            "%s exited %d%s%s", argv_words(argv)[0], status, *text ? ": " : "", text);
-    }
+    if (status != 0)
+        return command_judge(argv, status, g_variant_get_bytestring(said), "", error);
     if (out)
         *out = g_strndup(bytes, length);
     return true;

@@ -8,6 +8,10 @@
 
 #include "actions/task.h"
 
+bool datastore_export(Task *task, char **arguments, GError **error);
+bool datastore_snap_delete(Task *task, char **arguments, GError **error);
+bool datastore_snap_revert(Task *task, char **arguments, GError **error);
+bool datastore_snap_flatten(Task *task, char **arguments, GError **error);
 bool datastore_clone(Task *task, char **arguments, GError **error);
 bool datastore_cp(Task *task, char **arguments, GError **error);
 bool datastore_mkfs(Task *task, char **arguments, GError **error);
@@ -16,6 +20,9 @@ bool datastore_stat(Task *task, char **arguments, GError **error);
 
 /* The message's IMAGE, or USAGE. */
 bool datastore_require_image(Task *task, GError **error);
+
+/* The volume that the message's image has: its SOURCE. */
+Volume *datastore_image(Task *task, GError **error);
 
 /* A new image volume for the message's image. `format` may be NULL. */
 Volume *datastore_new_image(Task *task, const char *format, GError **error);

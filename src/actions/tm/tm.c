@@ -2,18 +2,36 @@
 #include "actions/tm/tm.h"
 
 #include "actions/monitor.h"
+#include "base/error.h"
+
+/* pre- and postbackup: the disk list and more that grew with the releases lie between the two */
+#define BACKUP "directory disks... vm_id ds_id"
+#define MIGRATE "source_host destination_host directory vm_id ds_id [xml_or_caller] [caller]"
 
 const Action tm_actions[] = {
-    {"clone",   "source disk vm_id ds_id",         tm_clone,          0            },
-    {"context", "file... disk vm_id ds_id",        tm_context,        0            },
-    {"delete",  "disk_or_directory vm_id ds_id",   tm_delete,         0            },
-    {"ln",      "source disk vm_id ds_id",         tm_ln,             0            },
-    {"mkimage", "size_mb format disk vm_id ds_id", tm_mkimage,        0            },
-    {"mkswap",  "size_mb disk vm_id ds_id",        tm_mkswap,         0            },
-    {"monitor", "ds_id",                           monitor_datastore, TAKES_MESSAGE},
-    {"mv",      "source destination vm_id ds_id",  tm_mv,             0            },
-    {"mvds",    "disk source vm_id ds_id",         tm_mvds,           0            },
-    {NULL,      NULL,                              NULL,              0            },
+    {"clone",           "source disk vm_id ds_id",                       tm_clone,              0            },
+    {"context",         "file... disk vm_id ds_id",                      tm_context,            0            },
+    {"cpds",            "disk source snapshot_or_-1 vm_id ds_id",        tm_cpds,               0            },
+    {"delete",          "disk_or_directory vm_id ds_id",                 tm_delete,             0            },
+    {"failmigrate",     MIGRATE,                                         tm_migrate,            0            },
+    {"ln",              "source disk vm_id ds_id",                       tm_ln,                 0            },
+    {"mkimage",         "size_mb format disk vm_id ds_id",               tm_mkimage,            0            },
+    {"mkswap",          "size_mb disk vm_id ds_id",                      tm_mkswap,             0            },
+    {"monitor",         "ds_id",                                         monitor_datastore,     TAKES_MESSAGE},
+    {"mv",              "source destination vm_id ds_id",                tm_mv,                 0            },
+    {"mvds",            "disk source vm_id ds_id",                       tm_mvds,               0            },
+    {"postbackup",      BACKUP,                                          tm_postbackup,         0            },
+    {"postbackup_live", BACKUP,                                          tm_postbackup,         0            },
+    {"postmigrate",     MIGRATE,                                         tm_migrate,            0            },
+    {"prebackup",       BACKUP,                                          tm_backup_unsupported, 0            },
+    {"prebackup_live",  BACKUP,                                          tm_backup_unsupported, 0            },
+    {"premigrate",      MIGRATE,                                         tm_migrate,            0            },
+    {"resize",          "disk size_mb vm_id ds_id",                      tm_resize,             0            },
+    {"restore",         "directory vm_id image_id increment_id disk_id", tm_backup_unsupported, 0            },
+    {"snap_create",     "disk snapshot vm_id ds_id",                     tm_snap_create,        0            },
+    {"snap_delete",     "disk snapshot vm_id ds_id",                     tm_snap_delete,        0            },
+    {"snap_revert",     "disk snapshot vm_id ds_id",                     tm_snap_revert,        0            },
+    {NULL,              NULL,                                            NULL,                  0            },
 };
 
 bool
@@ -64,4 +82,33 @@ tm_attach_mode(const OneDisk *facts)
     if (facts->shareable)
         return ATTACH_SHARED;
     return facts->readonly && !facts->save ? ATTACH_READ_ONLY : ATTACH_WRITE;
+}
+
+Volume *
+tm_backing(Task *task, const Disk *disk, const char *ds_text, GError **error)
+{
+    g_autofree char *target = NULL;
+    DiskForm form;
+    gint64 ds_id;
+
+    if (!argument_number(ds_text, "the datastore's id", &ds_id, error) ||
+        !disk_form(disk, &form, &target, error))
+        return NULL;
+    const OneVm *vm = task_vm(task, disk->vm_id, error);
+    if (!vm)
+        return NULL;
+    const OneDisk *facts = one_vm_disk(vm, disk->id);
+    const char *format = facts ? facts->format : NULL;
+    if (facts && facts->shareable) {
+        set_error(error, ONEVOL_ERROR_REFUSED,
+                  "disk %" G_GINT64_FORMAT " is a shareable image, which other VMs write to",
+                  disk->id);
+        return NULL;
+    }
+    if (form != DISK_LINK)
+        return disk_volume(disk, task_datastore(task, ds_id), format);
+    Volume *image = tm_image(task, target, ds_text, format, error);
+    if (image && !tm_lock(task, image->host, image->name, error))
+        g_clear_pointer(&image, volume_free);
+    return image;
 }

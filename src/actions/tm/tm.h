@@ -16,6 +16,14 @@ bool tm_context(Task *task, char **arguments, GError **error);
 bool tm_delete(Task *task, char **arguments, GError **error);
 bool tm_mv(Task *task, char **arguments, GError **error);
 bool tm_mvds(Task *task, char **arguments, GError **error);
+bool tm_cpds(Task *task, char **arguments, GError **error);
+bool tm_resize(Task *task, char **arguments, GError **error);
+bool tm_snap_create(Task *task, char **arguments, GError **error);
+bool tm_snap_delete(Task *task, char **arguments, GError **error);
+bool tm_snap_revert(Task *task, char **arguments, GError **error);
+bool tm_migrate(Task *task, char **arguments, GError **error);
+bool tm_postbackup(Task *task, char **arguments, GError **error);
+bool tm_backup_unsupported(Task *task, char **arguments, GError **error);
 
 /* "HOST:PATH" of a disk and the VM's id; takes the disk's lock for the rest of the action. */
 bool tm_disk(Task *task, const char *location, const char *vm_id, Disk *disk, GError **error);
@@ -23,6 +31,10 @@ bool tm_disk(Task *task, const char *location, const char *vm_id, Disk *disk, GE
 /* The image volume that SOURCE names in datastore `ds_id`; `format` may be NULL. */
 Volume *tm_image(Task *task, const char *source, const char *ds_id, const char *format,
                  GError **error);
+
+/* The volume whose content the disk shows: its image where it is a link, else its own. Locked for
+ * the rest of the action. Shareable images are refused: other VMs write to them. */
+Volume *tm_backing(Task *task, const Disk *disk, const char *ds_id, GError **error);
 
 /* How the VM's disk wants its image: read-only, shared or for itself alone. */
 AttachMode tm_attach_mode(const OneDisk *facts);

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * premigrate, postmigrate, failmigrate: before and after a live migration.
+ *
+ * oned calls the system datastore's driver only; that one calls the drivers of the VM's other
+ * disks, with its own name as one more argument. Who finds that argument looks after its own disks
+ * and calls nobody (opennebula-protocol 2.7; src/tm_mad/tm_common.sh, migrate_other).
+ */
+#include "actions/tm/tm.h"
+#include "base/command.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/path.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* base64 of "<VM>": how an argument of <= 5.8 is told from the caller's name of >= 5.10 */
+#define VM_IN_BASE64 "PFZN"
+
+typedef struct Migration {
+    char **arguments;   /* the five that all releases have, then what was added */
+    const char *caller; /* NULL: oned itself */
+    char *on_stdin;     /* base64, >= 5.10 */
+    OneVm *vm;
+} Migration;
+
+static void
+migration_clear(Migration *migration)
+{
+    g_clear_pointer(&migration->on_stdin, g_free);
+    g_clear_pointer(&migration->vm, one_vm_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Migration, migration_clear)
+
+static bool
+read_migration(char **arguments, Migration *migration, GError **error)
+{
+    guint count = g_strv_length(arguments);
+    bool in_arguments = count > 5 && g_str_has_prefix(arguments[5], VM_IN_BASE64);
+    const char *text = in_arguments ? arguments[5] : NULL;
+
+    migration->arguments = arguments;
+    migration->caller = arguments[MIN(in_arguments ? 6 : 5, count)];
+    if (!in_arguments) {
+        migration->on_stdin = request_stdin(STDIN_FILENO, error);
+        text = migration->on_stdin;
+    }
+    if (!text)
+        return false;
+    g_autoptr(XmlDocument) document = document_decode(text, strlen(text), error);
+    if (document)
+        migration->vm = one_vm_new(document, xml_root(document));
+    return document != NULL;
+}
+
+static bool
+call_driver(Task *task, const Migration *migration, const char *tm_mad, GError **error)
+{
+    g_autofree char *file =
+        g_build_filename(task->installation->remotes, "tm", tm_mad, task->request->action, NULL);
+    g_autoptr(Argv) argv = argv_new(file);
+    CommandOptions options = {.timeout_ms = SECONDS(24 * 3600), .keep_locale = true};
+    g_auto(CommandResult) result = {0};
+
+    argv_add_strv(argv, (const char *const *)migration->arguments);
+    argv_add(argv, task->request->directory);
+    if (migration->on_stdin) {
+        options.input = migration->on_stdin;
+        options.input_length = strlen(migration->on_stdin);
+    }
+    StepVerdict verdict = step_begin(STEP_WRITE, file, file, error);
+    if (verdict != STEP_DO)
+        return verdict == STEP_SKIP;
+    if (!command_run(argv, &options, &result, error))
+        return false;
+    step_end();
+    return result.status == 0 || command_judge(argv, result.status, result.err, result.out, error);
+}
+
+static bool
+call_others(Task *task, const Migration *migration, GError **error)
+{
+    g_autoptr(GHashTable) called = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < migration->vm->disks->len; i++) {
+        const OneDisk *disk = g_ptr_array_index(migration->vm->disks, i);
+        const char *tm_mad = disk->tm_mad;
+        if (!tm_mad || !strcmp(tm_mad, task->request->directory) ||
+            !g_hash_table_add(called, (char *)tm_mad))
+            continue;
+        if (!name_is_safe(tm_mad))
+            return set_error(error, ONEVOL_ERROR_USAGE, "'%s' is no name of a driver", tm_mad);
+        log_info("calling driver '%s'", tm_mad);
+        if (!call_driver(task, migration, tm_mad, error)) {
+            g_prefix_error(error, "driver '%s': ", tm_mad);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+tm_migrate(Task *task, char **arguments, GError **error)
+{
+    g_auto(Migration) migration = {0};
+    gint64 vm_id;
+
+    if (!argument_number(arguments[3], "the VM's id", &vm_id, error) ||
+        !read_migration(arguments, &migration, error))
+        return false;
+    if (task->driver->placement != PLACEMENT_EVERYWHERE)
+        return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' cannot migrate live yet",
+                         task->driver->name);
+    /* our disks are on both hosts already */
+    return migration.caller || call_others(task, &migration, error);
+}

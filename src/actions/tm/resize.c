@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * resize: a disk grows. Of a running VM the hypervisor does it (resize_disk follows).
+ */
+#include "actions/tm/tm.h"
+#include "base/error.h"
+#include "base/log.h"
+
+/* LCM states: opennebula-protocol 2.5 */
+enum { DISK_RESIZE = 62, DISK_RESIZE_POWEROFF = 63, DISK_RESIZE_UNDEPLOYED = 64 };
+
+bool
+tm_resize(Task *task, char **arguments, GError **error)
+{
+    g_auto(Disk) disk = {0};
+    gint64 size_mb;
+
+    if (!argument_number(arguments[1], "the size", &size_mb, error) ||
+        !tm_disk(task, arguments[0], arguments[2], &disk, error))
+        return false;
+    const OneVm *vm = task_vm(task, disk.vm_id, error);
+    if (!vm)
+        return false;
+    if (vm->lcm_state == DISK_RESIZE) {
+        log_info("the VM runs: its hypervisor resizes the disk");
+        return true;
+    }
+    if (vm->lcm_state != DISK_RESIZE_POWEROFF && vm->lcm_state != DISK_RESIZE_UNDEPLOYED)
+        return set_error(error, ONEVOL_ERROR_REFUSED,
+                         "VM %" G_GINT64_FORMAT " is in state %" G_GINT64_FORMAT
+                         ", in which disks are not resized",
+                         vm->id, vm->lcm_state);
+
+    const OneDisk *facts = one_vm_disk(vm, disk.id);
+    g_autoptr(Volume) volume = tm_backing(task, &disk, arguments[3], error);
+    return volume && volume_require(volume, error) &&
+           volume_resize(volume, (guint64)size_mb * MIB, error) &&
+           (!facts || facts->sparse || volume_reserve(volume, error));
+}

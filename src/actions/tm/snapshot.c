@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * snap_create, snap_delete, snap_revert: snapshots of a VM's disk. They lie beside its volume: for
+ * a persistent disk beside the image, so they outlive the VM.
+ */
+#include "core/snapshot.h"
+#include "actions/tm/tm.h"
+
+typedef bool (*SnapshotStep)(Volume *volume, gint64 id, GError **error);
+
+static bool
+snapshot_action(Task *task, char **arguments, SnapshotStep step, GError **error)
+{
+    g_auto(Disk) disk = {0};
+    gint64 id;
+
+    if (!argument_number(arguments[1], "the snapshot's id", &id, error) ||
+        !tm_disk(task, arguments[0], arguments[2], &disk, error))
+        return false;
+    g_autoptr(Volume) volume = tm_backing(task, &disk, arguments[3], error);
+    return volume && step(volume, id, error);
+}
+
+bool
+tm_snap_create(Task *task, char **arguments, GError **error)
+{
+    return snapshot_action(task, arguments, snapshot_create, error);
+}
+
+bool
+tm_snap_delete(Task *task, char **arguments, GError **error)
+{
+    return snapshot_action(task, arguments, snapshot_remove, error);
+}
+
+bool
+tm_snap_revert(Task *task, char **arguments, GError **error)
+{
+    return snapshot_action(task, arguments, snapshot_revert, error);
+}

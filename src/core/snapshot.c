@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/snapshot.h"
+
+#include "base/error.h"
+#include "core/driver.h"
+
+typedef bool (*SnapshotSlot)(Volume *volume, gint64 id, GError **error);
+
+static bool
+run(Volume *volume, gint64 id, SnapshotSlot slot, const char *what, GError **error)
+{
+    unsigned caps;
+
+    if (!datastore_caps(volume->datastore, &caps, error))
+        return false;
+    if (!slot || !(caps & CAP_SNAPSHOT))
+        return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' has no snapshots here",
+                         volume->datastore->driver->name);
+    if (!volume_require(volume, error))
+        return false;
+    if (slot(volume, id, error))
+        return true;
+    g_prefix_error(error, "cannot %s snapshot %" G_GINT64_FORMAT " of %s: ", what, id,
+                   volume->owner);
+    return false;
+}
+
+bool
+snapshot_create(Volume *volume, gint64 id, GError **error)
+{
+    return run(volume, id, volume->datastore->driver->backend->snapshot_create, "make", error);
+}
+
+bool
+snapshot_remove(Volume *volume, gint64 id, GError **error)
+{
+    return run(volume, id, volume->datastore->driver->backend->snapshot_remove, "remove", error);
+}
+
+bool
+snapshot_revert(Volume *volume, gint64 id, GError **error)
+{
+    return run(volume, id, volume->datastore->driver->backend->snapshot_revert, "go back to",
+               error);
+}
+
+bool
+snapshot_flatten(Volume *volume, gint64 id, GError **error)
+{
+    return run(volume, id, volume->datastore->driver->backend->snapshot_flatten, "flatten to",
+               error);
+}
+
+bool
+snapshot_clone(Volume *volume, gint64 id, Volume *target, GError **error)
+{
+    const Backend *backend = volume->datastore->driver->backend;
+    g_auto(Endpoint) content = {0};
+
+    if (!backend->snapshot_open)
+        return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' cannot read snapshots",
+                         volume->datastore->driver->name);
+    if (!volume_require(volume, error) || !backend->snapshot_open(volume, id, &content, error))
+        return false;
+    bool done = volume_import(target, content.host, content.path, volume->format,
+                              volume->virtual_size, error);
+    return backend->snapshot_close(volume, id, &content, done ? error : NULL) && done;
+}
