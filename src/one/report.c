@@ -25,12 +25,27 @@ report_begin(ReportContract chosen, const char *action)
     log_set_quiet(chosen == REPORT_WHOLE);
 }
 
+static bool
+looks_like_log(const char *text)
+{
+    static const char *const severities[] = {"ERROR:", "INFO:", "WARN:", "DEBUG:"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(severities); i++)
+        if (g_str_has_prefix(text, severities[i]))
+            return true;
+    return false;
+}
+
 int
 report_failure(const GError *error)
 {
     g_autofree char *sentence = one_line(error->message, 1000);
     /* oned drops a text that begins with a dash, and takes a severity for a log line */
     const char *text = sentence + strspn(sentence, "- ");
+    g_autofree char *shielded = looks_like_log(text) ? g_strconcat("failed: ", text, NULL) : NULL;
+
+    if (shielded)
+        text = shielded;
 
     if (contract == REPORT_MARKERS)
         log_plain("ERROR MESSAGE --8<------");

@@ -30,6 +30,10 @@ xml_parse(const char *text, gsize length, GError **error)
                   XML_SIZE_LIMIT >> 20);
         return NULL;
     }
+    if (memchr(text, '\0', length)) { /* the parser would stop there and call it well-formed */
+        set_error(error, ONEVOL_ERROR_USAGE, "the XML document is malformed: it holds a NUL byte");
+        return NULL;
+    }
     xmlParserCtxt *parser = xmlCreateMemoryParserCtxt(length ? text : " ", MAX((int)length, 1));
     if (!parser) {
         set_error(error, ONEVOL_ERROR_USAGE, "the XML document cannot be read");

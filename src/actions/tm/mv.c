@@ -18,6 +18,17 @@ same_file(const FileInfo *a, const FileInfo *b)
     return a->mode && a->device == b->device && a->inode == b->inode;
 }
 
+/* By one rename first: what stands at `path` is whole or is not there, also when the removal is
+ * cut short. */
+static bool
+remove_whole(Host *host, const char *path, GError **error)
+{
+    g_autofree char *part = g_strconcat(path, ".part", NULL);
+
+    return host_remove_tree(host, part, error) && host_rename(host, path, part, error) &&
+           host_remove_tree(host, part, error);
+}
+
 /* Between file systems: copied beside, put in place, then the source goes. */
 static bool
 copy_directory(Task *task, Host *host, const char *from, const char *to, GError **error)
@@ -31,7 +42,7 @@ copy_directory(Task *task, Host *host, const char *from, const char *to, GError 
         return false;
     if (host_copy_tree(host, from, content, error) &&
         host_build_commit(host, to, mark->token, error))
-        return host_remove_tree(host, from, error);
+        return remove_whole(host, from, error);
     host_build_abandon(host, to, mark->token, NULL);
     return false;
 }
