@@ -47,6 +47,17 @@ copy_directory(Task *task, Host *host, const char *from, const char *to, GError 
     return false;
 }
 
+/* A second run; what the first may have left of the source goes. */
+static bool
+already_moved(Host *host, const char *from, const char *to, bool is_there, GError **error)
+{
+    g_autofree char *part = g_strconcat(from, ".part", NULL);
+
+    if (!is_there)
+        return set_error(error, ONEVOL_ERROR_NOT_FOUND, "there is neither '%s' nor '%s'", from, to);
+    return host_remove_tree(host, part, error);
+}
+
 static bool
 move_directory(Task *task, Host *host, const char *from, const char *to, GError **error)
 {
@@ -60,9 +71,8 @@ move_directory(Task *task, Host *host, const char *from, const char *to, GError 
         return false;
     if (same_file(&source, &destination))
         return true;
-    if (!source.mode) /* a second run finds it moved; else there is nothing to lose either */
-        return destination.mode ||
-               set_error(error, ONEVOL_ERROR_NOT_FOUND, "there is neither '%s' nor '%s'", from, to);
+    if (!source.mode)
+        return already_moved(host, from, to, destination.mode != 0, error);
 
     if (!host_remove_tree(host, to, error) || !host_make_directory(host, above, error) ||
         !host_stat(host, above, true, &parent, error))
