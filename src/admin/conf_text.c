@@ -30,23 +30,25 @@ list_holds(const char *list, const char *name)
     return g_strv_contains((const char *const *)items, name);
 }
 
-/* "-t 15 -d a,b" with name → "-t 15 -d a,b,name"; an option that is missing is added. */
+/* "-t 15 -d a,b" with name → "-t 15 -d a,b,name"; an option that is missing is added. Of one that
+ * is given twice the last counts, for one_tm and one_datastore too. */
 static char *
 add_to_option(const char *arguments, const char *option, const char *name)
 {
     g_auto(GStrv) words = g_strsplit(arguments, " ", -1);
+    char **list = NULL;
 
-    for (char **word = words; *word; word++) {
-        if (strcmp(*word, option) != 0 || !word[1])
-            continue;
-        if (!list_holds(word[1], name)) {
-            char *longer = g_strconcat(word[1], ",", name, NULL);
-            g_free(word[1]);
-            word[1] = longer;
-        }
-        return g_strjoinv(" ", words);
+    for (char **word = words; *word; word++)
+        if (!strcmp(*word, option) && word[1])
+            list = word + 1;
+    if (!list)
+        return g_strdup_printf("%s %s %s", arguments, option, name);
+    if (!list_holds(*list, name)) {
+        char *longer = g_strconcat(*list, ",", name, NULL);
+        g_free(*list);
+        *list = longer;
     }
-    return g_strdup_printf("%s %s %s", arguments, option, name);
+    return g_strjoinv(" ", words);
 }
 
 char *

@@ -36,12 +36,20 @@ code_of_errno(int number)
     }
 }
 
+/* Names from outside may hold anything; an error is one line all the same. */
+static char *
+line_of(const char *format, va_list arguments)
+{
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    return one_line(text, 2000);
+}
+
 bool
 set_error_errno(GError **error, int number, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    g_autofree char *text = line_of(format, arguments);
     va_end(arguments);
 
     g_set_error(error, ONEVOL_ERROR, code_of_errno(number), "%s: %s", text, g_strerror(number));
@@ -53,7 +61,7 @@ set_error(GError **error, OnevolError code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    g_autofree char *text = line_of(format, arguments);
     va_end(arguments);
 
     g_set_error_literal(error, ONEVOL_ERROR, code, text);

@@ -19,6 +19,7 @@ const char *log_subject_text(void);
 
 /* DEBUG lines appear (-v). */
 void log_set_verbose(bool verbose);
+bool log_is_verbose(void);
 
 /* No line below ERROR is written, and no ERROR line either: only what log_plain() writes. */
 void log_set_quiet(bool quiet);

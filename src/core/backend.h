@@ -72,6 +72,8 @@ struct Backend {
     bool (*snapshot_revert)(Volume *volume, gint64 id, GError **error);
     /* The volume becomes that snapshot and loses all snapshots. */
     bool (*snapshot_flatten)(Volume *volume, gint64 id, GError **error);
+    /* The target's snapshots become those of the source: a volume that moves as a whole. */
+    bool (*snapshots_copy)(Volume *source, Volume *target, GError **error);
     /* Readable content of a snapshot. */
     bool (*snapshot_open)(Volume *volume, gint64 id, Endpoint *endpoint, GError **error);
     bool (*snapshot_close)(Volume *volume, gint64 id, Endpoint *endpoint, GError **error);

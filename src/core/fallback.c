@@ -7,24 +7,12 @@
 
 #include <string.h>
 
-/* One machine for now: the plain mover between hosts comes with the agent. */
-static bool
-same_host(const Host *a, const Host *b, GError **error)
-{
-    if (a == b)
-        return true;
-    return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "cannot copy from '%s' to '%s' yet",
-                     host_name(a), host_name(b));
-}
-
 static bool
 copy_between(const Endpoint *from, const Endpoint *to, char **how, GError **error)
 {
-    if (!same_host(from->host, to->host, error))
-        return false;
     if (from->block || to->block)
         return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "cannot copy block devices yet");
-    return host_copy(to->host, from->path, to->path, true, how, error);
+    return host_transfer(from->host, from->path, to->host, to->path, how, error);
 }
 
 bool
@@ -45,6 +33,20 @@ fallback_clone(Volume *source, Volume *target, char **how, GError **error)
     return volume_close(source, &from, done ? error : NULL) && done;
 }
 
+/* qemu-img works on one machine: what comes from another is brought there first. */
+static bool
+convert(const Endpoint *to, Host *host, const char *file, const char *from_format,
+        const char *to_format, GError **error)
+{
+    if (host == to->host)
+        return qemu_img_convert(host, file, from_format, to->path, to_format, error);
+
+    g_autofree char *near = g_strconcat(to->path, ".source", NULL);
+    return host_transfer(host, file, to->host, near, NULL, error) &&
+           qemu_img_convert(to->host, near, from_format, to->path, to_format, error) &&
+           host_remove(to->host, near, error);
+}
+
 bool
 fallback_import(Volume *volume, Host *host, const char *file, const char *file_format,
                 GError **error)
@@ -53,10 +55,8 @@ fallback_import(Volume *volume, Host *host, const char *file, const char *file_f
 
     if (!volume_open(volume, &to, error))
         return false;
-    bool done = same_host(host, to.host, error);
-    if (done && !strcmp(file_format, volume->format))
-        done = host_copy(host, file, to.path, true, NULL, error);
-    else if (done)
-        done = qemu_img_convert(host, file, file_format, to.path, volume->format, error);
+    bool done = !strcmp(file_format, volume->format)
+                    ? host_transfer(host, file, to.host, to.path, NULL, error)
+                    : convert(&to, host, file, file_format, volume->format, error);
     return volume_close(volume, &to, done ? error : NULL) && done;
 }

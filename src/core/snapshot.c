@@ -52,6 +52,20 @@ snapshot_flatten(Volume *volume, gint64 id, GError **error)
 }
 
 bool
+snapshots_copy(Volume *source, Volume *target, GError **error)
+{
+    const Backend *backend = source->datastore->driver->backend;
+
+    if (!backend->snapshots_copy)
+        return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' cannot move snapshots",
+                         source->datastore->driver->name);
+    if (backend->snapshots_copy(source, target, error))
+        return true;
+    g_prefix_error(error, "cannot copy the snapshots of %s: ", source->owner);
+    return false;
+}
+
+bool
 snapshot_clone(Volume *volume, gint64 id, Volume *target, GError **error)
 {
     const Backend *backend = volume->datastore->driver->backend;

@@ -15,5 +15,7 @@ bool snapshot_remove(Volume *volume, gint64 id, GError **error);
 bool snapshot_revert(Volume *volume, gint64 id, GError **error);
 /* The same, and all snapshots go. */
 bool snapshot_flatten(Volume *volume, gint64 id, GError **error);
+/* The target's snapshots become those of the source. */
+bool snapshots_copy(Volume *source, Volume *target, GError **error);
 /* `target` becomes an incomplete volume with the snapshot's content. */
 bool snapshot_clone(Volume *volume, gint64 id, Volume *target, GError **error);

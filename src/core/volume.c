@@ -42,6 +42,13 @@ volume_free(Volume *volume)
 }
 
 void
+freeze_clear(Freeze *freeze)
+{
+    g_clear_pointer(&freeze->uri, g_free);
+    g_clear_pointer(&freeze->domain, g_free);
+}
+
+void
 endpoint_clear(Endpoint *endpoint)
 {
     g_clear_pointer(&endpoint->path, g_free);
@@ -104,6 +111,11 @@ volume_clone(Volume *source, Volume *target, GError **error)
     if (backend == backend_of(source) && backend->clone &&
         !datastore_caps(target->datastore, &caps, error))
         return false;
+
+    if (source->freeze && !(caps & CAP_CLONE))
+        return set_error(error, ONEVOL_ERROR_UNSUPPORTED,
+                         "%s is in use, and driver '%s' cannot copy it at one instant",
+                         source->owner, source->datastore->driver->name);
 
     g_free(target->format);
     target->format = g_strdup(source->format);

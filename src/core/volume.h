@@ -40,6 +40,17 @@ bool datastore_caps(Datastore *datastore, unsigned *caps, GError **error);
 
 typedef enum { VOLUME_IMAGE, VOLUME_DISK } VolumeKind;
 
+/* The guest that writes to a volume while it is copied or its snapshot is made. */
+typedef struct Freeze {
+    Host *host; /* where it runs */
+    char *uri;  /* of its libvirt */
+    char *domain;
+    bool may_suspend; /* LIVE_COPY=SUSPEND: where freezing its file systems fails */
+} Freeze;
+
+void freeze_clear(Freeze *freeze);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Freeze, freeze_clear)
+
 typedef struct Volume {
     Datastore *datastore; /* not owned */
     VolumeKind kind;
@@ -49,7 +60,8 @@ typedef struct Volume {
     char *format;         /* raw or qcow2; NULL: not known, see volume_stat() */
     guint64 virtual_size; /* as a guest sees it; 0 until known */
     guint64 allocated_size;
-    Mark *mark; /* while it is incomplete */
+    Mark *mark;           /* while it is incomplete */
+    const Freeze *freeze; /* who writes to it now; NULL: nobody. Not owned */
 } Volume;
 
 /* Takes no ownership of the datastore; copies the texts. `format` may be NULL. */

@@ -25,24 +25,6 @@ static const ConfRow tm_conf[] = {
     {NULL,                         NULL                  },
 };
 
-static const ConfRow ds_conf[] = {
-    {"REQUIRED_ATTRS",      ""      },
-    {"PERSISTENT_ONLY",     "NO"    },
-    {"MARKETPLACE_ACTIONS", "export"},
-    {NULL,                  NULL    },
-};
-
-static const char *const live_snapshots[] = {"kvm", "qemu", NULL};
-
-static const DriverAttribute attributes[] = {
-    {"DRIVER",          "format of new images and volatile disks, raw or qcow2",         "as imported"},
-    {"CONVERT",         "convert an imported image to DRIVER, YES or NO",                "YES"        },
-    {"SPARSE",          "NO: all space of an image or disk is taken at once",            "YES"        },
-    {"SAFE_DIRS",       "directories that images may be imported from, blank-separated", "any"        },
-    {"RESTRICTED_DIRS", "directories they may not; SAFE_DIRS wins",                      "none"       },
-    {NULL,              NULL,                                                            NULL         },
-};
-
 const Driver driver_reflink = {
     .name = "reflink",
     .title = "files in a shared directory, instant clones on XFS, btrfs and NFS 4.2",
@@ -50,7 +32,7 @@ const Driver driver_reflink = {
     .naming = &file_naming,
     .placement = PLACEMENT_EVERYWHERE,
     .tm_conf = tm_conf,
-    .ds_conf = ds_conf,
-    .live_snapshots = live_snapshots,
-    .attributes = attributes,
+    .ds_conf = file_ds_conf,
+    .live_snapshots = file_live_snapshots,
+    .attributes = file_attributes,
 };

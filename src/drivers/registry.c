@@ -3,5 +3,6 @@
 
 const Driver *const drivers[] = {
     &driver_reflink,
+    &driver_reflink_local,
     NULL,
 };

@@ -65,6 +65,15 @@ local_build_begin(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant 
     return done;
 }
 
+char *
+build_token(const char *mark)
+{
+    const char *start = strstr(mark, "\"token\":\"");
+
+    start = start ? start + strlen("\"token\":\"") : "";
+    return g_strndup(start, strcspn(start, "\""));
+}
+
 /* The mark is a JSON object of ours; the token is found in it as the text that was written. */
 static bool
 token_is_ours(const char *part, const char *token, GError **error)

@@ -37,5 +37,13 @@ HANDLER(local_build_abandon);
 HANDLER(local_lock);
 HANDLER(local_unlock);
 
+/* freeze.c */
+HANDLER(local_frozen_copy);
+
 /* run.c */
 HANDLER(local_run);
+
+/* bulk.c */
+HANDLER(local_bulk_open);
+HANDLER(local_send);
+HANDLER(local_receive);

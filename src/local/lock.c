@@ -23,30 +23,6 @@
 
 #define POLL_US 20000
 
-static void
-unlock(gpointer fd)
-{
-    (void)!ftruncate(GPOINTER_TO_INT(fd), 0);
-    close(GPOINTER_TO_INT(fd));
-}
-
-Session *
-session_new(void)
-{
-    Session *session = g_new0(Session, 1);
-    session->locks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unlock);
-    return session;
-}
-
-void
-session_free(Session *session)
-{
-    if (!session)
-        return;
-    g_hash_table_unref(session->locks);
-    g_free(session);
-}
-
 /* /var/tmp survives a reboot and is writable for everybody; the directory must be ours alone. */
 static char *
 lock_directory(GError **error)
@@ -161,7 +137,7 @@ is_builder(const char *action)
 static bool
 ends_holder(const char *action, const char *text, const Holder *holder)
 {
-    if (!strcmp(holder->action, "delete"))
+    if (!strcmp(holder->action, "delete") || !strcmp(holder->action, "warden"))
         return false;
     if (!strcmp(action, "delete"))
         return true;
@@ -181,6 +157,8 @@ lock_from_holder(int fd, const char *action, const char *text, unsigned timeout_
         kill(holder.pid, SIGTERM);
         wait_ms = MIN(timeout_ms, SECONDS(30));
     }
+    if (!strcmp(holder.action, "warden"))
+        wait_ms = MIN(timeout_ms, SECONDS(5)); /* nobody knows when its storage answers */
     if (lock_wait(fd, g_get_monotonic_time() + wait_ms * 1000, error))
         return true;
     if (g_error_matches(*error, ONEVOL_ERROR, ONEVOL_ERROR_BUSY)) {
@@ -213,10 +191,10 @@ local_lock(Session *session, GVariant *arguments, GVariant **reply, GError **err
         g_propagate_error(error, local);
         return false;
     }
-    g_autofree char *line = g_strdup_printf("%d %s %s", (int)getpid(), action, text);
+    g_autofree char *line = g_strdup_printf("%d %s %s", (int)session->pid, action, text);
     if (ftruncate(fd, 0) || pwrite(fd, line, strlen(line), 0) < 0)
         log_debug("cannot write the holder of lock '%s'", key);
-    g_hash_table_insert(session->locks, g_strdup(key), GINT_TO_POINTER(fd));
+    session_add_lock(session, key, fd);
     return true;
 }
 

@@ -31,30 +31,43 @@
  * lock         key, holder ("ACTION …"), timeout (ms)
  * unlock       key
  * run          words, input, timeout (ms) → status, stdout, stderr
+ * frozen-copy  libvirt URI, domain, may suspend, source, target → how (local/freeze.c)
+ * bulk-open                             → a ticket for a bulk connection (local/bulk.h)
+ * send         ticket, path, tree       → size, bytes sent, digest
+ * receive      ticket, path, tree, zeroed → size, bytes that came, digest
+ *
+ * Then: how long it may do nothing before it counts as hung, and whether it runs in the process
+ * that holds the session, where nothing may wait.
  */
+#define SHORT 60u
+#define LONG 600u
 static const Operation operations[] = {
-    {"stat",           STEP_READ,  "(sb)",    "(uttttts)", local_stat          },
-    {"list",           STEP_READ,  "(s)",     "(a(sutt))", local_list          },
-    {"read",           STEP_READ,  "(stt)",   "(ay)",      local_read          },
-    {"resolve",        STEP_READ,  "(s)",     "(s)",       local_resolve       },
-    {"space",          STEP_READ,  "(s)",     "(ttt)",     local_space         },
-    {"digest",         STEP_READ,  "(ss)",    "(s)",       local_digest        },
-    {"make-directory", STEP_WRITE, "(s)",     "()",        local_make_directory},
-    {"link",           STEP_WRITE, "(ss)",    "()",        local_link          },
-    {"remove",         STEP_WRITE, "(s)",     "(b)",       local_remove        },
-    {"remove-tree",    STEP_WRITE, "(s)",     "(b)",       local_remove_tree   },
-    {"rename",         STEP_WRITE, "(ss)",    "()",        local_rename        },
-    {"write",          STEP_WRITE, "(sayu)",  "()",        local_write         },
-    {"allocate",       STEP_WRITE, "(stb)",   "(t)",       local_allocate      },
-    {"reserve",        STEP_WRITE, "(s)",     "(b)",       local_reserve       },
-    {"copy",           STEP_WRITE, "(ssb)",   "(st)",      local_copy          },
-    {"copy-tree",      STEP_WRITE, "(ss)",    "()",        local_copy_tree     },
-    {"build-begin",    STEP_WRITE, "(ss)",    "(s)",       local_build_begin   },
-    {"build-commit",   STEP_WRITE, "(ss)",    "()",        local_build_commit  },
-    {"build-abandon",  STEP_WRITE, "(ss)",    "()",        local_build_abandon },
-    {"lock",           STEP_READ,  "(ssu)",   "()",        local_lock          },
-    {"unlock",         STEP_READ,  "(s)",     "()",        local_unlock        },
-    {"run",            STEP_WRITE, "(asayu)", "(iayay)",   local_run           },
+    {"stat", STEP_READ, "(sb)", "(uttttts)", local_stat, SHORT, false},
+    {"list", STEP_READ, "(s)", "(a(sutt))", local_list, SHORT, false},
+    {"read", STEP_READ, "(stt)", "(ay)", local_read, SHORT, false},
+    {"resolve", STEP_READ, "(s)", "(s)", local_resolve, SHORT, false},
+    {"space", STEP_READ, "(s)", "(ttt)", local_space, SHORT, false},
+    {"digest", STEP_READ, "(ss)", "(s)", local_digest, LONG, false},
+    {"make-directory", STEP_WRITE, "(s)", "()", local_make_directory, SHORT, false},
+    {"link", STEP_WRITE, "(ss)", "()", local_link, SHORT, false},
+    {"remove", STEP_WRITE, "(s)", "(b)", local_remove, SHORT, false},
+    {"remove-tree", STEP_WRITE, "(s)", "(b)", local_remove_tree, LONG, false},
+    {"rename", STEP_WRITE, "(ss)", "()", local_rename, SHORT, false},
+    {"write", STEP_WRITE, "(sayu)", "()", local_write, SHORT, false},
+    {"allocate", STEP_WRITE, "(stb)", "(t)", local_allocate, SHORT, false},
+    {"reserve", STEP_WRITE, "(s)", "(b)", local_reserve, LONG, false},
+    {"copy", STEP_WRITE, "(ssb)", "(st)", local_copy, LONG, false},
+    {"copy-tree", STEP_WRITE, "(ss)", "()", local_copy_tree, LONG, false},
+    {"build-begin", STEP_WRITE, "(ss)", "(s)", local_build_begin, LONG, false},
+    {"build-commit", STEP_WRITE, "(ss)", "()", local_build_commit, LONG, false},
+    {"build-abandon", STEP_WRITE, "(ss)", "()", local_build_abandon, LONG, false},
+    {"lock", STEP_READ, "(ssu)", "()", local_lock, LONG, false},
+    {"unlock", STEP_READ, "(s)", "()", local_unlock, SHORT, true},
+    {"run", STEP_WRITE, "(asayu)", "(iayay)", local_run, LONG, false},
+    {"frozen-copy", STEP_WRITE, "(ssbss)", "(s)", local_frozen_copy, LONG, false},
+    {"bulk-open", STEP_READ, "()", "(s)", local_bulk_open, SHORT, true},
+    {"send", STEP_READ, "(ssb)", "(ttay)", local_send, LONG, false},
+    {"receive", STEP_WRITE, "(ssbb)", "(ttay)", local_receive, LONG, false},
 };
 
 const Operation *
@@ -77,6 +90,7 @@ operation_run(const Operation *operation, Session *session, GVariant *arguments,
                          operation->name);
     if (!operation->run(session, held, reply, error))
         return false;
+    session_note(session, operation, held);
     g_variant_ref_sink(*reply);
     g_assert(g_variant_is_of_type(*reply, G_VARIANT_TYPE(operation->reply)));
     return true;

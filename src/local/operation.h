@@ -12,12 +12,14 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
-/* What a session holds on its machine between two requests: its locks. */
+/* What a session holds on its machine between two requests: its locks and unfinished builds. */
 typedef struct Session Session;
 
 Session *session_new(void);
-/* Releases every lock that is still held. */
+/* Drops builds that are not complete and releases every lock, but those that a child needs which
+ * cannot be killed: a process stays behind with them until it is gone. */
 void session_free(Session *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Session, session_free)
 
@@ -28,11 +30,28 @@ typedef struct Operation {
     const char *reply;     /* and of the answer */
     /* *reply is a new (floating or full) reference on success. */
     bool (*run)(Session *session, GVariant *arguments, GVariant **reply, GError **error);
+    unsigned idle_s; /* no sign of life for so long: it hangs */
+    bool inside;     /* quick, and runs in the session's own process */
 } Operation;
 
 /* NULL if there is none of this name. */
 const Operation *operation_find(const char *name);
 
-/* Checks the type of `arguments` before it calls. */
+/* Checks the type of `arguments` before it calls, and notes what the session now holds. */
 bool operation_run(const Operation *operation, Session *session, GVariant *arguments,
                    GVariant **reply, GError **error);
+
+/* For an agent, whose requests run in processes of their own. */
+
+/* Notes in `session` what a request that succeeded elsewhere has left to undo. */
+void session_note(Session *session, const Operation *operation, GVariant *arguments);
+/* Takes a locked descriptor over. */
+void session_add_lock(Session *session, const char *key, int fd);
+/* The descriptor of a lock, or -1. */
+int session_lock_fd(Session *session, const char *key);
+/* Drops the builds that nobody finished. */
+void session_abandon_builds(Session *session);
+/* Writes into all locks that process `pid` keeps them, busy with `what`. */
+void session_mark_locks(Session *session, pid_t pid, const char *what);
+/* Forgets all locks without releasing those that another process has open too. */
+void session_keep_locks(Session *session);

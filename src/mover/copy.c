@@ -185,6 +185,24 @@ copy_content(int from, int to, guint64 size, bool share, CopyResult *result, GEr
 }
 
 bool
+copy_reflink(const char *source, const char *target, GError **error)
+{
+    __attribute__((cleanup(close_fd))) int from = open(source, O_RDONLY | O_CLOEXEC);
+    if (from < 0)
+        return set_error_errno(error, errno, "cannot open '%s'", source);
+    __attribute__((cleanup(close_fd))) int to =
+        open(target, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (to < 0)
+        return set_error_errno(error, errno, "cannot make '%s'", target);
+    if (ioctl(to, FICLONE, from) == 0)
+        return true;
+    if (cannot_share(errno))
+        return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "'%s' and '%s' cannot share blocks",
+                         source, target);
+    return set_error_errno(error, errno, "cannot clone '%s' to '%s'", source, target);
+}
+
+bool
 copy_file(const char *source, const char *target, bool share, CopyResult *result, GError **error)
 {
     __attribute__((cleanup(close_fd))) int from = open(source, O_RDONLY | O_CLOEXEC);

@@ -28,6 +28,9 @@ typedef struct CopyResult {
 bool copy_file(const char *source, const char *target, bool share, CopyResult *result,
                GError **error);
 
+/* Only by sharing blocks, in no time: UNSUPPORTED where the file system cannot. */
+bool copy_reflink(const char *source, const char *target, GError **error);
+
 const char *copy_method_name(CopyMethod method);
 
 /* True if all `length` bytes are 0. */

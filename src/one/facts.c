@@ -156,6 +156,7 @@ one_vm_new(XmlDocument *document, xmlNode *node)
     vm->id = xml_number(node, "ID", -1);
     vm->state = xml_number(node, "STATE", -1);
     vm->lcm_state = xml_number(node, "LCM_STATE", -1);
+    vm->deploy_id = xml_text(node, "DEPLOY_ID");
     vm->context_disk = xml_number(node, "TEMPLATE/CONTEXT/DISK_ID", -1);
     vm->disks = g_ptr_array_new_with_free_func(disk_free);
     for (xmlNode *disk = xml_find(node, "TEMPLATE/DISK"); disk; disk = xml_next(disk))
@@ -169,6 +170,7 @@ one_vm_free(OneVm *vm)
     if (!vm)
         return;
     xml_unref(vm->document);
+    g_free(vm->deploy_id);
     g_ptr_array_unref(vm->disks);
     g_free(vm);
 }

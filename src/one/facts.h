@@ -76,6 +76,7 @@ typedef struct OneVm {
     XmlDocument *document;
     xmlNode *node;
     gint64 id, state, lcm_state;
+    char *deploy_id;     /* the hypervisor's name for it; NULL before the first boot */
     gint64 context_disk; /* -1: none */
     GPtrArray *disks;    /* OneDisk */
 } OneVm;

@@ -38,9 +38,10 @@ settings_read(const char *path)
         /* the shell's rules for quotes and trailing comments */
         if (!g_shell_parse_argv(assignment, NULL, &words, NULL))
             continue;
-        equals = strchr(words[0], '=');
+        const char *word = !strcmp(words[0], "export") && words[1] ? words[1] : words[0];
+        equals = strchr(word, '=');
         if (equals)
-            g_hash_table_replace(settings, g_strndup(words[0], (gsize)(equals - words[0])),
+            g_hash_table_replace(settings, g_strndup(word, (gsize)(equals - word)),
                                  g_strdup(equals + 1));
     }
     return settings;

@@ -2,18 +2,37 @@
 #include "remote/host.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "local/operation.h"
+#include "remote/session.h"
+#include "remote/ssh.h"
+#include "remote/transfer.h"
 
 #include <string.h>
 #include <unistd.h>
 
 struct Host {
     char *name;
-    Session *session; /* of the front-end: served in this process */
+    Session *session;      /* of the front-end: served in this process */
+    RemoteSession *remote; /* of another machine, once something was asked of it */
+    GError *failed;        /* why there is none: asked once an action */
 };
 
 static Host *frontend;
 static GPtrArray *frontend_names;
+static GHashTable *others; /* name → Host */
+
+static void
+host_free(gpointer data)
+{
+    Host *host = data;
+
+    session_free(host->session);
+    remote_session_free(host->remote);
+    g_clear_error(&host->failed);
+    g_free(host->name);
+    g_free(host);
+}
 
 Host *
 host_frontend(void)
@@ -55,9 +74,31 @@ host_named(const char *name, GError **error)
     for (guint i = 0; frontend_names && i < frontend_names->len; i++)
         if (same_machine(name, g_ptr_array_index(frontend_names, i)))
             return here;
-    set_error(error, ONEVOL_ERROR_UNSUPPORTED,
-              "host '%s' is not this machine, and this release serves the front-end only", name);
-    return NULL;
+    if (!ssh_host_check(name, error))
+        return NULL;
+    if (!others)
+        others = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, host_free);
+    Host *host = g_hash_table_lookup(others, name);
+    if (!host) {
+        host = g_new0(Host, 1);
+        host->name = g_strdup(name);
+        g_hash_table_insert(others, host->name, host);
+    }
+    return host;
+}
+
+/* Its session, opened when first needed. */
+static bool
+host_connect(Host *host, GError **error)
+{
+    if (host->session || host->remote)
+        return true;
+    if (!host->failed)
+        host->remote = remote_session_open(host->name, &host->failed);
+    if (host->remote)
+        return true;
+    g_propagate_error(error, g_error_copy(host->failed));
+    return false;
 }
 
 const char *
@@ -75,12 +116,34 @@ host_is_frontend(const Host *host)
 void
 hosts_close(void)
 {
-    if (frontend) {
-        session_free(frontend->session);
-        g_free(frontend->name);
-        g_clear_pointer(&frontend, g_free);
+    GHashTableIter hosts;
+    gpointer host;
+
+    if (others) {
+        g_hash_table_iter_init(&hosts, others);
+        while (g_hash_table_iter_next(&hosts, NULL, &host))
+            if (((Host *)host)->remote) /* all at once, then wait for each */
+                remote_session_hang_up(((Host *)host)->remote);
     }
+    g_clear_pointer(&others, g_hash_table_unref);
+    g_clear_pointer(&frontend, host_free);
     g_clear_pointer(&frontend_names, g_ptr_array_unref);
+}
+
+static bool
+host_serve(Host *host, const Operation *operation, GVariant *arguments, GVariant **answer,
+           GError **error)
+{
+    if (host->session)
+        return operation_run(operation, host->session, arguments, answer, error);
+    if (!host_connect(host, error) ||
+        !remote_session_call(host->remote, operation->name, arguments, answer, error))
+        return false;
+    if (g_variant_is_of_type(*answer, G_VARIANT_TYPE(operation->reply)))
+        return true;
+    g_clear_pointer(answer, g_variant_unref);
+    return set_error(error, ONEVOL_ERROR_CORRUPT, "the answer to '%s' is of a wrong type",
+                     operation->name);
 }
 
 /*
@@ -104,7 +167,7 @@ call(Host *host, const char *name, StepKind kind, const char *object, GVariant *
     case STEP_DO:
         break;
     }
-    if (!operation_run(operation, host->session, held, &answer, error)) {
+    if (!host_serve(host, operation, held, &answer, error)) {
         if (!host_is_frontend(host))
             g_prefix_error(error, "on host '%s': ", host->name);
         return false;
@@ -313,6 +376,24 @@ host_copy(Host *host, const char *source, const char *target, bool share, char *
 }
 
 bool
+host_frozen_copy(Host *host, const char *uri, const char *domain, bool may_suspend,
+                 const char *source, const char *target, char **how, GError **error)
+{
+    GVariant *reply = NULL;
+
+    if (!call(host, "frozen-copy", STEP_WRITE, target,
+              g_variant_new("(ssbss)", uri, domain, (gboolean)may_suspend, source, target), &reply,
+              error))
+        return false;
+    if (reply)
+        g_variant_get(reply, "(s)", how);
+    else
+        *how = g_strdup("nothing yet");
+    g_clear_pointer(&reply, g_variant_unref);
+    return true;
+}
+
+bool
 host_copy_tree(Host *host, const char *source, const char *target, GError **error)
 {
     return order(host, "copy-tree", target, g_variant_new("(ss)", source, target), error);
@@ -379,4 +460,69 @@ host_run(Host *host, StepKind kind, const char *object, const Argv *argv, unsign
     if (out)
         *out = g_strndup(bytes, length);
     return true;
+}
+
+/* The step of a copy between two machines. *how stays NULL when a dry run skips it. */
+static bool
+transfer(Host *from, const char *source, Host *to, const char *target, bool tree, char **how,
+         GError **error)
+{
+    g_autofree char *what = g_strdup_printf("copy '%s' on %s to '%s' on %s", source, from->name,
+                                            target, to->name);
+    gint64 start = g_get_monotonic_time();
+    StreamResult result;
+
+    switch (step_begin(STEP_WRITE, what, target, error)) {
+    case STEP_STOP:
+        return false;
+    case STEP_SKIP:
+        return true;
+    case STEP_DO:
+        break;
+    }
+    Host *ends[] = {from, to};
+    for (guint i = 0; i < G_N_ELEMENTS(ends); i++)
+        if (!host_connect(ends[i], error)) {
+            g_prefix_error(error, "on host '%s': ", ends[i]->name);
+            return false;
+        }
+    TransferEnd in = {.session = from->remote, .path = source};
+    TransferEnd out = {.session = to->remote, .path = target};
+    if (!transfer_run(&in, &out, tree, &result, error))
+        return false;
+    step_end();
+
+    g_autofree char *size = g_format_size_full(result.size, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *data = g_format_size_full(result.data, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *digest = digest_text(result.digest);
+    *how = g_strdup_printf("stream of %s in %.1f s", data,
+                           (double)(g_get_monotonic_time() - start) / 1e6);
+    log_info("copied %s (%s of data) from '%s' to '%s', digest %s", size, data, from->name,
+             to->name, digest);
+    return true;
+}
+
+bool
+host_transfer(Host *from, const char *source, Host *to, const char *target, char **how,
+              GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (from == to)
+        return host_copy(to, source, target, true, how, error);
+    if (!transfer(from, source, to, target, false, &text, error))
+        return false;
+    if (how)
+        *how = text ? g_steal_pointer(&text) : g_strdup("nothing yet");
+    return true;
+}
+
+bool
+host_transfer_tree(Host *from, const char *source, Host *to, const char *target, GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (from == to)
+        return host_copy_tree(to, source, target, error);
+    return transfer(from, source, to, target, true, &text, error);
 }

@@ -79,6 +79,11 @@ bool host_copy(Host *host, const char *source, const char *target, bool share, c
                GError **error);
 bool host_copy_tree(Host *host, const char *source, const char *target, GError **error);
 
+/* Of a disk that a running guest writes to: frozen, or if allowed suspended, for the instant in
+ * which blocks are shared (local/freeze.c). `uri` and `domain` are libvirt's. */
+bool host_frozen_copy(Host *host, const char *uri, const char *domain, bool may_suspend,
+                      const char *source, const char *target, char **how, GError **error);
+
 /* See local/build.c. `content` is the path to fill. */
 bool host_build_begin(Host *host, const char *path, const char *mark, char **content,
                       GError **error);
@@ -93,3 +98,10 @@ bool host_lock(Host *host, const char *key, const char *holder, GError **error);
  * error; `out` may be NULL. */
 bool host_run(Host *host, StepKind kind, const char *object, const Argv *argv, unsigned timeout_ms,
               char **out, GError **error);
+
+/* A file, or a directory with files, links and modes, to the same or another host; `target` is a
+ * fresh place (the content of a build). `how` may be NULL. */
+bool host_transfer(Host *from, const char *source, Host *to, const char *target, char **how,
+                   GError **error);
+bool host_transfer_tree(Host *from, const char *source, Host *to, const char *target,
+                        GError **error);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#define _GNU_SOURCE
 #include "verify/content.h"
 
 #include "base/command.h"
@@ -7,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,6 +23,7 @@ typedef struct Known {
     struct stat info;
 } Known;
 
+static const char *scratch = "/tmp";
 static GHashTable *known; /* "format path" → Known: unchanged files are not read again */
 
 static bool
@@ -39,8 +38,9 @@ digest_finish(XXH3_state_t *state, guint64 bytes, Content *content)
 {
     XXH128_hash_t hash = XXH3_128bits_digest(state);
 
-    g_snprintf(content->digest, sizeof content->digest, "%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x",
-               (guint64)hash.high64, (guint64)hash.low64);
+    g_snprintf(content->digest, sizeof content->digest,
+               "%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x", (guint64)hash.high64,
+               (guint64)hash.low64);
     content->bytes = bytes;
 }
 
@@ -143,13 +143,19 @@ remember(const char *key, const struct stat *info, const Content *content)
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    gint64 age = (now.tv_sec - info->st_ctim.tv_sec) * 1000000000ll +
-                 (now.tv_nsec - info->st_ctim.tv_nsec);
+    gint64 age =
+        (now.tv_sec - info->st_ctim.tv_sec) * 1000000000ll + (now.tv_nsec - info->st_ctim.tv_nsec);
     if (age < SETTLED_NS)
         return;
     Known *entry = g_new(Known, 1);
     *entry = (Known){.content = *content, .info = *info};
     g_hash_table_replace(known, g_strdup(key), entry);
+}
+
+void
+content_set_scratch(const char *directory)
+{
+    scratch = directory;
 }
 
 void
@@ -171,17 +177,33 @@ read_raw(const char *path, Content *content, GError **error)
     return done || set_error_errno(error, number, "cannot read '%s'", path);
 }
 
+/* The header names another file at the offset in bytes 8 to 15, if it leans on one. */
+static bool
+stands_alone(const char *path, GError **error)
+{
+    static const Host here = {.local = true};
+    char header[16];
+
+    if (!content_peek(&here, path, 0, header, sizeof header, error))
+        return false;
+    return memcmp(header, "QFI\xfb", 4) != 0 || is_zero(header + 8, 8) ||
+           set_error(error, ONEVOL_ERROR_CORRUPT, "'%s' has a backing file", path);
+}
+
 /* Through a sparse raw copy: slow, but it is another program's view of the format. */
 static bool
 read_converted(const char *path, const char *format, Content *content, GError **error)
 {
-    g_autofree char *name = g_build_filename(g_get_tmp_dir(), "onevol-verify-XXXXXX", NULL);
+    g_autofree char *name = g_build_filename(scratch, "converted-XXXXXX", NULL);
+    if (!stands_alone(path, error))
+        return false;
     int fd = g_mkstemp(name);
     if (fd < 0)
         return set_error_errno(error, errno, "cannot make '%s'", name);
     close(fd);
 
-    g_autoptr(Argv) argv = argv_new("qemu-img", "convert", "-f", format, "-O", "raw", path, name);
+    g_autoptr(Argv) argv =
+        argv_new("qemu-img", "convert", "-U", "-f", format, "-O", "raw", path, name);
     const CommandOptions options = {.timeout_ms = TOOL_TIMEOUT};
     bool done = command_check(argv, &options, NULL, error) && read_raw(name, content, error);
     unlink(name);
@@ -270,26 +292,6 @@ content_peek(const Host *host, const char *path, guint64 offset, void *buffer, s
     return got == (ssize_t)length ||
            set_error(error, ONEVOL_ERROR_CORRUPT, "'%s' ends before byte %" G_GUINT64_FORMAT, path,
                      offset + length);
-}
-
-char *
-content_format(const Host *host, const char *path, bool *backing, GError **error)
-{
-    g_autoptr(Argv) argv = argv_new("qemu-img", "info", "-U", "--output=json", path);
-    const CommandOptions options = {.timeout_ms = TOOL_TIMEOUT};
-    g_autofree char *out = NULL;
-
-    if (!require_local(host, error) || !command_check(argv, &options, &out, error))
-        return NULL;
-    json_t *info = json_loads(out, 0, NULL);
-    const char *format = json_string_value(json_object_get(info, "format"));
-    char *copy = g_strdup(format);
-    if (backing)
-        *backing = json_object_get(info, "backing-filename") != NULL;
-    json_decref(info);
-    if (!copy)
-        set_error(error, ONEVOL_ERROR_CORRUPT, "qemu-img says nothing of '%s'", path);
-    return copy;
 }
 
 /* A few MiB at odd places: the first sector, runs that cross chunk borders, the very last bytes. */

@@ -19,15 +19,14 @@ typedef struct Content {
     guint64 bytes; /* virtual size */
 } Content;
 
-#define CONTENT_FILE_SYSTEM 0x438 /* where ext4 has its magic number */
-
 /* All zeros, of that size. */
 Content content_empty(guint64 bytes);
 bool content_equal(const Content *a, const Content *b);
 /* The caller frees it. */
 char *content_text(const Content *content);
 
-/* Reads a disk that is said to be of `format` ("raw" or "qcow2"). */
+/* Reads a disk that is said to be of `format` ("raw" or "qcow2"). A file that leans on another one
+ * (a backing file) is an error: such a disk shares its image's fate. */
 bool content_read(const Host *host, const char *path, const char *format, Content *content,
                   GError **error);
 
@@ -39,13 +38,11 @@ bool content_write(const Host *host, const char *path, const char *format, guint
 bool content_peek(const Host *host, const char *path, guint64 offset, void *buffer, size_t length,
                   GError **error);
 
-/* "qcow2", "raw" … by what the file says of itself; NULL with an error. The caller frees it.
- * `backing` is set to whether it leans on another file. */
-char *content_format(const Host *host, const char *path, bool *backing, GError **error);
-
 /* Sources for images. */
 bool content_make_raw(const char *path, guint64 bytes, guint64 data_bytes, unsigned seed,
                       GError **error);
 bool content_make_qcow2(const char *path, const char *raw, GError **error);
 
+/* Where converted copies may lie for a moment. Kept by reference; before the first read. */
+void content_set_scratch(const char *directory);
 void content_forget_all(void);

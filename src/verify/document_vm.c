@@ -50,7 +50,7 @@ image_disk(GString *xml, const World *world, const Disk *disk)
 {
     const Image *image = disk->image;
     guint64 snapshots = 0;
-    GPtrArray *list = disk_is_image(disk) ? image->snapshots : disk->snapshots;
+    GPtrArray *list = !disk->own ? image->snapshots : disk->snapshots;
 
     for (guint i = 0; i < list->len; i++)
         snapshots += ((Snapshot *)list->pdata[i])->size_mb;
@@ -178,8 +178,8 @@ append_history(GString *xml, const World *world, const Vm *vm, guint sequence)
 static void
 append_disk_snapshots(GString *xml, const Disk *disk)
 {
-    GPtrArray *list = disk_is_image(disk) ? disk->image->snapshots : disk->snapshots;
-    int next = disk_is_image(disk) ? disk->image->next_snapshot : disk->next_snapshot;
+    GPtrArray *list = !disk->own ? disk->image->snapshots : disk->snapshots;
+    int next = !disk->own ? disk->image->next_snapshot : disk->next_snapshot;
 
     if (list->len == 0)
         return;

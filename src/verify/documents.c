@@ -21,7 +21,10 @@ text(GString *xml, const char *name, const char *value)
         g_auto(GStrv) parts = g_strsplit(value, "]]>", -1);
         safe = g_strjoinv("]]]]><![CDATA[>", parts);
     }
-    g_string_append_printf(xml, "<%s><![CDATA[%s]]></%s>", name, safe ? safe : value ? value : "",
+    g_string_append_printf(xml, "<%s><![CDATA[%s]]></%s>", name,
+                           safe    ? safe
+                           : value ? value
+                                   : "",
                            name);
 }
 
@@ -81,8 +84,7 @@ datastore_template(GString *xml, const World *world, const Datastore *datastore)
     }
     if (release_from(world->release, RELEASE(7, 0, 0)))
         text(xml, "PERSISTENT_SNAPSHOTS", "YES");
-    if (system)
-        text(xml, "RESTRICTED_DIRS", "/");
+    text(xml, "RESTRICTED_DIRS", "/");
     text(xml, "SAFE_DIRS", system ? "/var/tmp" : world->sources);
     if (system)
         text(xml, "SHARED", world->shared ? "YES" : "NO");
@@ -250,9 +252,10 @@ document_host(G_GNUC_UNUSED const World *world, const Host *host)
 
     number(xml, "ID", host->id);
     plain(xml, "NAME", host->name);
-    g_string_append(xml, "<STATE>2</STATE><PREV_STATE>2</PREV_STATE><IM_MAD><![CDATA[kvm]]></IM_MAD>"
-                         "<VM_MAD><![CDATA[kvm]]></VM_MAD><CLUSTER_ID>0</CLUSTER_ID>"
-                         "<CLUSTER>default</CLUSTER><TEMPLATE></TEMPLATE></HOST>");
+    g_string_append(xml,
+                    "<STATE>2</STATE><PREV_STATE>2</PREV_STATE><IM_MAD><![CDATA[kvm]]></IM_MAD>"
+                    "<VM_MAD><![CDATA[kvm]]></VM_MAD><CLUSTER_ID>0</CLUSTER_ID>"
+                    "<CLUSTER>default</CLUSTER><TEMPLATE></TEMPLATE></HOST>");
     return g_string_free(xml, FALSE);
 }
 

@@ -97,8 +97,8 @@ iso_read(const Host *host, const char *path, char **label, bool *joliet, GError 
     if (!read_label(host, path, label, joliet, error))
         return NULL;
 
-    GHashTable *files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                              (GDestroyNotify)g_bytes_unref);
+    GHashTable *files =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
     struct archive *archive = archive_read_new();
     struct archive_entry *entry;
     archive_read_support_format_iso9660(archive);

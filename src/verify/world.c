@@ -13,6 +13,7 @@ image_free(gpointer data)
     g_free(image->source);
     g_free(image->path);
     g_free(image->format);
+    g_free(image->checksum);
     g_ptr_array_unref(image->snapshots);
     g_free(image);
 }
@@ -199,11 +200,12 @@ world_vm(World *world)
     *vm = (Vm){.id = world->next_vm++, .context_id = -1, .name = "it's a \"VM\""};
     vm->disks = g_ptr_array_new_with_free_func(disk_free);
     vm->history = g_ptr_array_new_with_free_func(g_free);
-    vm->context_files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                              (GDestroyNotify)g_bytes_unref);
-    vm->extras = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                       (GDestroyNotify)g_bytes_unref);
+    vm->context_files =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
+    vm->extras =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
     g_ptr_array_add(world->vms, vm);
+    vm_add_history(vm, world->host, world->system);
     return vm;
 }
 
@@ -242,7 +244,7 @@ vm_next_disk_id(const Vm *vm)
 }
 
 Disk *
-vm_add_disk(Vm *vm, DiskRole role, Image *image, guint64 size_mb)
+vm_add_disk(const World *world, Vm *vm, DiskRole role, Image *image, guint64 size_mb)
 {
     Disk *disk = g_new0(Disk, 1);
 
@@ -253,16 +255,20 @@ vm_add_disk(Vm *vm, DiskRole role, Image *image, guint64 size_mb)
                    .format = image ? image->format : "raw",
                    .snapshot_in_progress = -1,
                    .maker = "clone"};
+    /* LN makes a link where LN_TARGET is NONE or SELF, and a copy where it is SYSTEM */
+    disk->own = role == ROLE_PRIVATE || role == ROLE_VOLATILE || role == ROLE_SWAP ||
+                strcmp(world->ln_target, "SYSTEM") == 0;
     disk->snapshots = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_add(vm->disks, disk);
     return disk;
 }
 
 Disk *
-vm_add_volatile(Vm *vm, const char *format, const char *file_system, guint64 size_mb)
+vm_add_volatile(const World *world, Vm *vm, const char *format, const char *file_system,
+                guint64 size_mb)
 {
     bool swap = strcmp(format, "swap") == 0;
-    Disk *disk = vm_add_disk(vm, swap ? ROLE_SWAP : ROLE_VOLATILE, NULL, size_mb);
+    Disk *disk = vm_add_disk(world, vm, swap ? ROLE_SWAP : ROLE_VOLATILE, NULL, size_mb);
 
     disk->format = swap ? "raw" : format;
     disk->file_system = file_system;
@@ -342,19 +348,6 @@ disk_role_name(const Disk *disk)
 }
 
 bool
-disk_is_image(const Disk *disk)
-{
-    return disk->role == ROLE_PERSISTENT || disk->role == ROLE_CDROM ||
-           disk->role == ROLE_SHAREABLE;
-}
-
-bool
-disk_is_volatile(const Disk *disk)
-{
-    return disk->image == NULL;
-}
-
-bool
 disk_saves(const Disk *disk)
 {
     return disk->role == ROLE_PERSISTENT || disk->role == ROLE_SHAREABLE;
@@ -363,19 +356,19 @@ disk_saves(const Disk *disk)
 Content *
 disk_content(Disk *disk)
 {
-    return disk_is_image(disk) ? &disk->image->content : &disk->content;
+    return !disk->own ? &disk->image->content : &disk->content;
 }
 
 GPtrArray *
 disk_snapshots(Disk *disk)
 {
-    return disk_is_image(disk) ? disk->image->snapshots : disk->snapshots;
+    return !disk->own ? disk->image->snapshots : disk->snapshots;
 }
 
 int *
 disk_next_snapshot(Disk *disk)
 {
-    return disk_is_image(disk) ? &disk->image->next_snapshot : &disk->next_snapshot;
+    return !disk->own ? &disk->image->next_snapshot : &disk->next_snapshot;
 }
 
 int

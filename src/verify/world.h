@@ -53,7 +53,8 @@ typedef struct Image {
     char *path;   /* PATH, or the original's SOURCE in CLONE */
     char *format; /* what FORMAT says; NULL before CP */
     const char *file_system;
-    const char *checksum_name, *checksum; /* MD5 or SHA1 */
+    const char *checksum_name; /* MD5 or SHA1 */
+    char *checksum;
     guint64 size_mb;
     int state, cloning_id, target_snapshot, next_snapshot;
     int saved_vm, saved_disk; /* of a save_as image, else -1 */
@@ -78,6 +79,7 @@ typedef struct Disk {
     const char *format;
     const char *file_system;
     const char *suffix; /* TM_MAD_SYSTEM, or NULL */
+    bool own;           /* has content of its own; else it is its image */
     bool present;       /* made, and not yet released or deleted */
     bool detached;      /* released: its link may stay until the directory goes */
     bool attaching, resizing, saving;
@@ -100,6 +102,7 @@ typedef struct Vm {
     bool booted;
     int context_id;    /* disk id of the context disk, -1: none */
     bool context_made; /* the ISO is there */
+    Content context;
     GHashTable *context_files; /* name → GBytes */
     GPtrArray *disks;
     GPtrArray *history;
@@ -119,12 +122,12 @@ typedef struct World {
     const char *driver; /* the name that the driver files are installed under */
     bool shared;        /* SHARED of its TM_MAD_CONF */
     const char *ln_target, *clone_target;
-    char *root;      /* --directory, absolute and normalised */
-    char *var;       /* ROOT/var */
-    char *store;     /* ROOT/var/datastores */
+    char *root;       /* --directory, absolute and normalised */
+    char *var;        /* ROOT/var */
+    char *store;      /* ROOT/var/datastores */
     char *store_text; /* the same as oned writes it: ROOT/var//datastores */
-    char *sources;   /* where images come from, in SAFE_DIRS */
-    char *elsewhere; /* not in SAFE_DIRS */
+    char *sources;    /* where images come from, in SAFE_DIRS */
+    char *elsewhere;  /* not in SAFE_DIRS */
     GPtrArray *hosts, *datastores, *images, *vms;
     Host *frontend, *host;
     Datastore *raw, *qcow2, *files, *system, *system2;
@@ -137,14 +140,16 @@ void world_free(World *world);
 Image *world_image(World *world, ImageType type, Datastore *datastore);
 void world_forget_image(World *world, Image *image);
 Image *world_find_image(const World *world, int id);
+/* A VM that is placed on the first host and system datastore. */
 Vm *world_vm(World *world);
 void world_forget_vm(World *world, Vm *vm);
 Vm *world_find_vm(const World *world, int id);
 Datastore *world_find_datastore(const World *world, int id);
 
 /* A disk is added with the next free id as oned counts it. */
-Disk *vm_add_disk(Vm *vm, DiskRole role, Image *image, guint64 size_mb);
-Disk *vm_add_volatile(Vm *vm, const char *format, const char *file_system, guint64 size_mb);
+Disk *vm_add_disk(const World *world, Vm *vm, DiskRole role, Image *image, guint64 size_mb);
+Disk *vm_add_volatile(const World *world, Vm *vm, const char *format, const char *file_system,
+                      guint64 size_mb);
 void vm_remove_disk(Vm *vm, Disk *disk);
 /* Gives the context disk its id, after the disks of the template. */
 void vm_add_context(Vm *vm);
@@ -159,11 +164,9 @@ char *vm_directory(const Vm *vm, const Datastore *datastore);
 char *vm_disk_path(const Vm *vm, const Disk *disk);
 
 const char *disk_role_name(const Disk *disk);
-bool disk_is_image(const Disk *disk);   /* the image itself, not a copy */
-bool disk_is_volatile(const Disk *disk);
-bool disk_saves(const Disk *disk);      /* SAVE=YES */
-Content *disk_content(Disk *disk);      /* the disk's own or its image's */
-GPtrArray *disk_snapshots(Disk *disk);  /* likewise */
+bool disk_saves(const Disk *disk);     /* SAVE=YES */
+Content *disk_content(Disk *disk);     /* the disk's own or its image's */
+GPtrArray *disk_snapshots(Disk *disk); /* likewise */
 int *disk_next_snapshot(Disk *disk);
 int disk_datastore_id(const Vm *vm, const Disk *disk);
 Snapshot *snapshot_find(GPtrArray *snapshots, int id);

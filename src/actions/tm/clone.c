@@ -3,7 +3,7 @@
  * clone: a private, writable copy of an image as a VM's disk, grown to the size that the VM wants.
  * Also kernel and ramdisk, which are files beside the disks.
  */
-#include "actions/tm/tm.h"
+#include "actions/tm/place.h"
 #include "base/error.h"
 
 /* CLONE carries a resize: opennebula-protocol 2.4; SIZE > ORIGINAL_SIZE since 5.4. */
@@ -53,5 +53,6 @@ tm_clone(Task *task, char **arguments, GError **error)
         volume_abandon(own);
         return false;
     }
-    return volume_commit(own, error) && disk_publish(&disk, own, ATTACH_WRITE, error);
+    return volume_commit(own, error) && disk_publish(&disk, own, ATTACH_WRITE, error) &&
+           place_mark_monitor(task, &disk, error);
 }

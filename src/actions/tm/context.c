@@ -133,7 +133,7 @@ put_image(Task *task, const Disk *disk, Content *content, GError **error)
         !host_make_directory(disk->host, disk->directory, error) ||
         !host_build_begin(disk->host, disk->path, mark->text, &target, error))
         return false;
-    if (host_copy(disk->host, image, target, true, NULL, error) &&
+    if (host_transfer(host_frontend(), image, disk->host, target, NULL, error) &&
         host_build_commit(disk->host, disk->path, mark->token, error))
         return true;
     host_build_abandon(disk->host, disk->path, mark->token, NULL);

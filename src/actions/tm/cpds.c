@@ -9,19 +9,21 @@
 
 #include <string.h>
 
-/* LCM states in which nothing writes to the disk: opennebula-protocol 2.5 */
+/* LCM states: opennebula-protocol 2.5. In all but the first nothing writes to the disk. */
 enum {
+    HOTPLUG_SAVEAS = 26, /* the guest runs */
     HOTPLUG_SAVEAS_POWEROFF = 27,
     HOTPLUG_SAVEAS_SUSPENDED = 28,
     HOTPLUG_SAVEAS_UNDEPLOYED = 67,
     HOTPLUG_SAVEAS_STOPPED = 68,
 };
 
-/* A disk that a guest writes to has no one content to copy. */
+/* In a state that is none of these nobody knows who writes. */
 static bool
-is_quiet(const OneVm *vm, const Disk *disk, GError **error)
+is_known(const OneVm *vm, GError **error)
 {
     switch (vm->lcm_state) {
+    case HOTPLUG_SAVEAS:
     case HOTPLUG_SAVEAS_POWEROFF:
     case HOTPLUG_SAVEAS_SUSPENDED:
     case HOTPLUG_SAVEAS_UNDEPLOYED:
@@ -29,10 +31,9 @@ is_quiet(const OneVm *vm, const Disk *disk, GError **error)
         return true;
     default:
         return set_error(error, ONEVOL_ERROR_REFUSED,
-                         "disk %" G_GINT64_FORMAT " of VM %" G_GINT64_FORMAT
-                         " is in use and would be copied half-written: power the VM off or "
-                         "suspend it, or save a snapshot of the disk",
-                         disk->id, vm->id);
+                         "VM %" G_GINT64_FORMAT " is in state %" G_GINT64_FORMAT
+                         ", in which its disks may be written to: save a snapshot instead",
+                         vm->id, vm->lcm_state);
     }
 }
 
@@ -49,6 +50,7 @@ bool
 tm_cpds(Task *task, char **arguments, GError **error)
 {
     g_auto(Disk) disk = {0};
+    g_auto(Freeze) freeze = {0};
     gint64 snapshot = -1;
 
     if ((strcmp(arguments[2], "-1") != 0 &&
@@ -57,7 +59,7 @@ tm_cpds(Task *task, char **arguments, GError **error)
         return false;
     const OneVm *vm = task_vm(task, disk.vm_id, error);
     const OneDisk *facts = vm ? one_vm_disk(vm, disk.id) : NULL;
-    if (!vm || (snapshot < 0 && !is_quiet(vm, &disk, error)))
+    if (!vm || (snapshot < 0 && !is_known(vm, error)))
         return false;
     if (facts && facts->readonly && !facts->save)
         return set_error(error, ONEVOL_ERROR_REFUSED,
@@ -71,5 +73,8 @@ tm_cpds(Task *task, char **arguments, GError **error)
     if (!strcmp(from->name, image->name))
         return set_error(error, ONEVOL_ERROR_REFUSED, "'%s' cannot be saved as itself",
                          image->name);
+    if (snapshot < 0 && vm->lcm_state == HOTPLUG_SAVEAS &&
+        !tm_freeze(task, vm, &disk, from, &freeze, error))
+        return false;
     return copy(from, snapshot, image, error);
 }

@@ -5,7 +5,7 @@
  * oned sends it for persistent disks too (recover --delete), when the image may already belong to
  * another VM: only what is the VM's own is destroyed, an image is just detached.
  */
-#include "actions/tm/tm.h"
+#include "actions/tm/place.h"
 
 static bool
 delete_directory(Task *task, const Location *location, const char *vm_text, GError **error)
@@ -15,6 +15,7 @@ delete_directory(Task *task, const Location *location, const char *vm_text, GErr
 
     if (!host || !argument_number(vm_text, "the VM's id", &vm_id, error) ||
         !vm_directory_check(task->installation->datastores, location->path, vm_id, error) ||
+        !place_find(task, &host, location->path, error) ||
         !tm_lock(task, host, location->path, error))
         return false;
 
@@ -36,5 +37,6 @@ tm_delete(Task *task, char **arguments, GError **error)
         return delete_directory(task, &location, arguments[1], error);
 
     return tm_disk(task, arguments[0], arguments[1], &disk, error) &&
+           place_find(task, &disk.host, disk.path, error) &&
            disk_clear_stale(&disk, task_datastore(task, ds_id), error);
 }

@@ -1,9 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * ln: the image itself as a VM's disk: persistent, shareable, and read-only ones such as CD-ROM.
+ *
+ * Where each host has its own storage that is a copy, snapshots and all, which mvds brings back.
  */
-#include "actions/tm/tm.h"
+#include "actions/tm/place.h"
 #include "base/error.h"
+#include "core/snapshot.h"
+
+static bool
+bring(const Disk *disk, const OneDisk *facts, Volume *image, GError **error)
+{
+    g_autoptr(Volume) own = disk_volume(disk, image->datastore, NULL);
+
+    if (facts->shareable)
+        return set_error(error, ONEVOL_ERROR_REFUSED,
+                         "disk %" G_GINT64_FORMAT " is a shareable image, which hosts with "
+                         "storage of their own cannot share",
+                         disk->id);
+    if (!volume_clone(image, own, error))
+        return false;
+    if (facts->save && !snapshots_copy(image, own, error)) {
+        volume_abandon(own);
+        return false;
+    }
+    return volume_commit(own, error);
+}
 
 bool
 tm_ln(Task *task, char **arguments, GError **error)
@@ -24,6 +46,9 @@ tm_ln(Task *task, char **arguments, GError **error)
     g_autoptr(Volume) image = tm_image(task, arguments[0], arguments[3], facts->format, error);
     if (!image || !volume_require(image, error))
         return false;
-    return disk_clear_stale(&disk, image->datastore, error) &&
-           disk_publish(&disk, image, tm_attach_mode(facts), error);
+    if (!disk_clear_stale(&disk, image->datastore, error))
+        return false;
+    bool done = place_is_local(task) ? bring(&disk, facts, image, error)
+                                     : disk_publish(&disk, image, tm_attach_mode(facts), error);
+    return done && place_mark_monitor(task, &disk, error);
 }

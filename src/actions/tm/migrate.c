@@ -6,7 +6,7 @@
  * disks, with its own name as one more argument. Who finds that argument looks after its own disks
  * and calls nobody (opennebula-protocol 2.7; src/tm_mad/tm_common.sh, migrate_other).
  */
-#include "actions/tm/tm.h"
+#include "actions/tm/place.h"
 #include "base/command.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -100,6 +100,44 @@ call_others(Task *task, const Migration *migration, GError **error)
     return true;
 }
 
+/* The VM's directory on the side that loses it; where both hosts see one directory it stays. */
+static bool
+remove_side(Task *task, Host *host, Host *other, const char *path, GError **error)
+{
+    bool shared;
+
+    return tm_lock(task, host, path, error) && place_is_shared(host, other, path, &shared, error) &&
+           (shared || host_remove_tree(host, path, error));
+}
+
+/*
+ * Own storage on each host: the hypervisor's migrate script copies the disks (vmm/kvm/migrate of
+ * 5.12+ does, for SHARED=NO). It needs an empty directory there, and none here afterwards.
+ */
+static bool
+prepare_local(Task *task, Host *from, Host *to, const char *path, GError **error)
+{
+    const char *action = task->request->action;
+
+    if (from == to)
+        return true;
+    if (!strcmp(action, "postmigrate"))
+        return remove_side(task, from, to, path, error);
+    return remove_side(task, to, from, path, error) &&
+           (!strcmp(action, "failmigrate") || host_make_directory(to, path, error));
+}
+
+static bool
+migrate_ours(Task *task, char **arguments, gint64 vm_id, GError **error)
+{
+    Host *from = host_named(arguments[0], error);
+    Host *to = from ? host_named(arguments[1], error) : NULL;
+    g_autofree char *path = to ? path_normal(arguments[2], error) : NULL;
+
+    return path && vm_directory_check(task->installation->datastores, path, vm_id, error) &&
+           prepare_local(task, from, to, path, error);
+}
+
 bool
 tm_migrate(Task *task, char **arguments, GError **error)
 {
@@ -109,9 +147,15 @@ tm_migrate(Task *task, char **arguments, GError **error)
     if (!argument_number(arguments[3], "the VM's id", &vm_id, error) ||
         !read_migration(arguments, &migration, error))
         return false;
-    if (task->driver->placement != PLACEMENT_EVERYWHERE)
-        return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' cannot migrate live yet",
-                         task->driver->name);
-    /* our disks are on both hosts already */
-    return migration.caller || call_others(task, &migration, error);
+    if (migration.caller) /* the directory is another driver's, our disks are files elsewhere */
+        return true;
+    bool first = !strcmp(task->request->action, "premigrate");
+    bool local = place_is_local(task);
+
+    /* others attach before and release before what is ours goes */
+    if (local && first && !migrate_ours(task, arguments, vm_id, error))
+        return false;
+    if (!call_others(task, &migration, error))
+        return false;
+    return !local || first || migrate_ours(task, arguments, vm_id, error);
 }

@@ -2,7 +2,7 @@
 /*
  * mkimage, mkswap: volatile disks, empty, with a file system or as swap.
  */
-#include "actions/tm/tm.h"
+#include "actions/tm/place.h"
 #include "base/error.h"
 #include "core/filesystem.h"
 
@@ -44,7 +44,8 @@ make_disk(Task *task, const char *size_text, const char *format, char **rest, GE
     return disk_clear_stale(&disk, datastore, error) &&
            filesystem_create(rules, volume, (guint64)size_mb * MIB, format, fs, error) &&
            complete(volume, !facts || facts->sparse, error) &&
-           disk_publish(&disk, volume, ATTACH_WRITE, error);
+           disk_publish(&disk, volume, ATTACH_WRITE, error) &&
+           place_mark_monitor(task, &disk, error);
 }
 
 bool

@@ -6,7 +6,7 @@
  * the destination is complete; and a script is run again from its first line, so each step finds
  * out what is already there.
  */
-#include "actions/tm/tm.h"
+#include "actions/tm/place.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -29,21 +29,22 @@ remove_whole(Host *host, const char *path, GError **error)
            host_remove_tree(host, part, error);
 }
 
-/* Between file systems: copied beside, put in place, then the source goes. */
+/* Between file systems or hosts: copied beside, put in place, then the source goes. */
 static bool
-copy_directory(Task *task, Host *host, const char *from, const char *to, GError **error)
+copy_directory(Task *task, Host *from_host, const char *from, Host *to_host, const char *to,
+               GError **error)
 {
     g_autofree char *text = task_text(task);
     g_autoptr(Mark) mark = mark_new(text, from);
     g_autofree char *content = NULL;
 
-    log_info("moving '%s' to another file system", from);
-    if (!host_build_begin(host, to, mark->text, &content, error))
+    log_info("copying '%s' from %s to %s", from, host_name(from_host), host_name(to_host));
+    if (!host_build_begin(to_host, to, mark->text, &content, error))
         return false;
-    if (host_copy_tree(host, from, content, error) &&
-        host_build_commit(host, to, mark->token, error))
-        return remove_whole(host, from, error);
-    host_build_abandon(host, to, mark->token, NULL);
+    if (host_transfer_tree(from_host, from, to_host, content, error) &&
+        host_remove_tree(to_host, to, error) && host_build_commit(to_host, to, mark->token, error))
+        return remove_whole(from_host, from, error);
+    host_build_abandon(to_host, to, mark->token, NULL);
     return false;
 }
 
@@ -58,8 +59,9 @@ already_moved(Host *host, const char *from, const char *to, bool is_there, GErro
     return host_remove_tree(host, part, error);
 }
 
+/* Both places on one machine, or seen by it. */
 static bool
-move_directory(Task *task, Host *host, const char *from, const char *to, GError **error)
+move_within(Task *task, Host *host, const char *from, const char *to, GError **error)
 {
     g_auto(FileInfo) source = {0};
     g_auto(FileInfo) destination = {0};
@@ -74,27 +76,77 @@ move_directory(Task *task, Host *host, const char *from, const char *to, GError 
     if (!source.mode)
         return already_moved(host, from, to, destination.mode != 0, error);
 
-    if (!host_remove_tree(host, to, error) || !host_make_directory(host, above, error) ||
-        !host_stat(host, above, true, &parent, error))
+    if (!host_make_directory(host, above, error) || !host_stat(host, above, true, &parent, error))
         return false;
-    if (parent.device == source.device)
-        return host_rename(host, from, to, error);
-    return copy_directory(task, host, from, to, error);
+    if (parent.device != source.device)
+        return copy_directory(task, host, from, host, to, error);
+    return host_remove_tree(host, to, error) && host_rename(host, from, to, error);
 }
 
-/* On a shared file system disks lie in the directory and move with it. */
+/* From one host's own storage to another's. */
 static bool
-move_disk(Task *task, GError **error)
+move_between(Task *task, Host *from_host, const char *from, Host *to_host, const char *to,
+             GError **error)
 {
-    if (task->driver->placement == PLACEMENT_EVERYWHERE)
+    g_auto(FileInfo) source = {0};
+    g_auto(FileInfo) destination = {0};
+    bool shared = false;
+
+    if (!host_stat(from_host, from, true, &source, error) ||
+        !host_stat(to_host, to, true, &destination, error))
+        return false;
+    if (!source.mode)
+        return already_moved(from_host, from, to, destination.mode != 0, error);
+    /* "own" storage may be a shared directory after all: removing either side would be fatal */
+    if (!place_is_shared(to_host, from_host, to, &shared, error))
+        return false;
+    if (shared)
+        return move_within(task, to_host, from, to, error);
+    return copy_directory(task, from_host, from, to_host, to, error);
+}
+
+/* LCM states in which the source host is dead: opennebula-protocol 2.5 */
+enum { PROLOG_MIGRATE_UNKNOWN = 60, PROLOG_MIGRATE_UNKNOWN_FAILURE = 61 };
+
+static bool
+refuse_dead_source(Task *task, const Host *from, gint64 vm_id, GError **error)
+{
+    const OneVm *vm = task_vm(task, vm_id, error);
+
+    if (!vm)
+        return false;
+    if (vm->lcm_state != PROLOG_MIGRATE_UNKNOWN && vm->lcm_state != PROLOG_MIGRATE_UNKNOWN_FAILURE)
         return true;
-    return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' cannot move disks yet",
-                     task->driver->name);
+    return set_error(error, ONEVOL_ERROR_REFUSED,
+                     "host '%s' is down and has the only copy of the disks of VM %" G_GINT64_FORMAT,
+                     host_name(from), vm_id);
+}
+
+static bool
+move_directory(Task *task, const Location *from, const Location *to, gint64 vm_id, GError **error)
+{
+    Host *source = host_named(from->host, error);
+    Host *destination = source ? host_named(to->host, error) : NULL;
+
+    if (!destination)
+        return false;
+    if (!place_is_local(task))
+        source = destination; /* every host sees the same directory, and the other may be dead */
+    if (source == destination && !strcmp(from->path, to->path))
+        return true;
+    if (source != destination && !refuse_dead_source(task, source, vm_id, error))
+        return false;
+    if (!tm_lock(task, source, from->path, error) || !tm_lock(task, destination, to->path, error))
+        return false;
+    return source == destination
+               ? move_within(task, destination, from->path, to->path, error)
+               : move_between(task, source, from->path, destination, to->path, error);
 }
 
 bool
 tm_mv(Task *task, char **arguments, GError **error)
 {
+    const char *datastores = task->installation->datastores;
     g_auto(Location) from = {0};
     g_auto(Location) to = {0};
     gint64 vm_id, ds_id;
@@ -104,16 +156,8 @@ tm_mv(Task *task, char **arguments, GError **error)
         !argument_number(arguments[3], "the datastore's id", &ds_id, error))
         return false;
     if (disk_id_of_path(from.path) >= 0)
-        return move_disk(task, error);
-
-    const char *datastores = task->installation->datastores;
-    Host *host = host_named(to.host, error);
-    if (!host || !host_named(from.host, error) ||
-        !vm_directory_check(datastores, from.path, vm_id, error) ||
-        !vm_directory_check(datastores, to.path, vm_id, error))
-        return false;
-    if (!strcmp(from.path, to.path))
-        return true; /* every host sees the same directory */
-    return tm_lock(task, host, from.path, error) && tm_lock(task, host, to.path, error) &&
-           move_directory(task, host, from.path, to.path, error);
+        return true; /* disks are files of the directory, whose line comes last */
+    return vm_directory_check(datastores, from.path, vm_id, error) &&
+           vm_directory_check(datastores, to.path, vm_id, error) &&
+           move_directory(task, &from, &to, vm_id, error);
 }

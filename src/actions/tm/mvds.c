@@ -2,11 +2,12 @@
 /*
  * mvds: a persistent disk goes back to its image; the VM's use of it ends.
  */
-#include "actions/tm/tm.h"
+#include "actions/tm/place.h"
 #include "base/error.h"
+#include "core/snapshot.h"
 
 /* The disk is a file of its own: its content becomes the image's, beside the old one and then in
- * its place. */
+ * its place; its snapshots first, so that a run that is cut short can be repeated. */
 static bool
 write_back(const Disk *disk, Volume *image, GError **error)
 {
@@ -14,8 +15,13 @@ write_back(const Disk *disk, Volume *image, GError **error)
     g_autoptr(Volume) back =
         volume_new(image->datastore, VOLUME_IMAGE, image->host, image->name, image->owner, NULL);
 
-    return volume_clone(own, back, error) && volume_commit(back, error) &&
-           volume_remove(own, error);
+    if (!volume_clone(own, back, error))
+        return false;
+    if (!snapshots_copy(own, back, error)) {
+        volume_abandon(back);
+        return false;
+    }
+    return volume_commit(back, error) && volume_remove(own, error);
 }
 
 bool
@@ -28,7 +34,8 @@ tm_mvds(Task *task, char **arguments, GError **error)
     if (!tm_disk(task, arguments[0], arguments[2], &disk, error))
         return false;
     g_autoptr(Volume) image = tm_image(task, arguments[1], arguments[3], NULL, error);
-    if (!image || !volume_require(image, error) || !disk_form(&disk, &form, &target, error))
+    if (!image || !volume_require(image, error) ||
+        !place_find(task, &disk.host, disk.path, error) || !disk_form(&disk, &form, &target, error))
         return false;
 
     switch (form) {

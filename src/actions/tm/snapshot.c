@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * snap_create, snap_delete, snap_revert: snapshots of a VM's disk. They lie beside its volume: for
- * a persistent disk beside the image, so they outlive the VM.
+ * snap_create, snap_create_live, snap_delete, snap_revert: snapshots of a VM's disk. They lie
+ * beside its volume: for a persistent disk beside the image, so they outlive the VM.
  */
 #include "core/snapshot.h"
 #include "actions/tm/tm.h"
@@ -25,6 +25,22 @@ bool
 tm_snap_create(Task *task, char **arguments, GError **error)
 {
     return snapshot_action(task, arguments, snapshot_create, error);
+}
+
+/* The guest runs: its file systems are frozen for the instant. */
+bool
+tm_snap_create_live(Task *task, char **arguments, GError **error)
+{
+    g_auto(Disk) disk = {0};
+    g_auto(Freeze) freeze = {0};
+    gint64 id;
+
+    if (!argument_number(arguments[1], "the snapshot's id", &id, error) ||
+        !tm_disk(task, arguments[0], arguments[2], &disk, error))
+        return false;
+    g_autoptr(Volume) volume = tm_backing(task, &disk, arguments[3], error);
+    return volume && tm_freeze(task, task->vm, &disk, volume, &freeze, error) &&
+           snapshot_create(volume, id, error);
 }
 
 bool

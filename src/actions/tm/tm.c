@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "actions/tm/tm.h"
+#include "actions/tm/place.h"
 
 #include "actions/monitor.h"
 #include "base/error.h"
+#include "base/path.h"
 
 /* pre- and postbackup: the disk list and more that grew with the releases lie between the two */
 #define BACKUP "directory disks... vm_id ds_id"
@@ -85,13 +86,14 @@ tm_attach_mode(const OneDisk *facts)
 }
 
 Volume *
-tm_backing(Task *task, const Disk *disk, const char *ds_text, GError **error)
+tm_backing(Task *task, Disk *disk, const char *ds_text, GError **error)
 {
     g_autofree char *target = NULL;
     DiskForm form;
     gint64 ds_id;
 
     if (!argument_number(ds_text, "the datastore's id", &ds_id, error) ||
+        !place_find(task, &disk->host, disk->path, error) ||
         !disk_form(disk, &form, &target, error))
         return NULL;
     const OneVm *vm = task_vm(task, disk->vm_id, error);
@@ -111,4 +113,38 @@ tm_backing(Task *task, const Disk *disk, const char *ds_text, GError **error)
     if (image && !tm_lock(task, image->host, image->name, error))
         g_clear_pointer(&image, volume_free);
     return image;
+}
+
+/* kvmrc as hosts get it: below remotes/etc since 5.6, beside the scripts in 5.4. */
+static char *
+libvirt_uri(const Installation *installation)
+{
+    g_autoptr(GHashTable) settings = settings_of_remotes(installation, "vmm/kvm/kvmrc");
+    g_autofree char *old = g_build_filename(installation->remotes, "vmm/kvm/kvmrc", NULL);
+    g_autoptr(GHashTable) old_settings = settings_read(old);
+    const char *uri = g_hash_table_lookup(settings, "LIBVIRT_URI");
+
+    if (!uri)
+        uri = g_hash_table_lookup(old_settings, "LIBVIRT_URI");
+    return g_strdup(uri ? uri : "qemu:///system");
+}
+
+bool
+tm_freeze(Task *task, const OneVm *vm, const Disk *disk, Volume *volume, Freeze *freeze,
+          GError **error)
+{
+    const OneDatastore *facts = datastore_facts(volume->datastore, error);
+    if (!facts)
+        return false;
+    g_autofree char *live_copy = one_datastore_attribute(facts, "LIVE_COPY");
+
+    if (!vm->deploy_id || !name_is_safe(vm->deploy_id))
+        return set_error(error, ONEVOL_ERROR_REFUSED,
+                         "VM %" G_GINT64_FORMAT " has no name at its hypervisor", vm->id);
+    freeze->host = disk->host;
+    freeze->uri = libvirt_uri(task->installation);
+    freeze->domain = g_strdup(vm->deploy_id);
+    freeze->may_suspend = live_copy && !g_ascii_strcasecmp(live_copy, "SUSPEND");
+    volume->freeze = freeze;
+    return true;
 }

@@ -19,6 +19,7 @@ bool tm_mvds(Task *task, char **arguments, GError **error);
 bool tm_cpds(Task *task, char **arguments, GError **error);
 bool tm_resize(Task *task, char **arguments, GError **error);
 bool tm_snap_create(Task *task, char **arguments, GError **error);
+bool tm_snap_create_live(Task *task, char **arguments, GError **error);
 bool tm_snap_delete(Task *task, char **arguments, GError **error);
 bool tm_snap_revert(Task *task, char **arguments, GError **error);
 bool tm_migrate(Task *task, char **arguments, GError **error);
@@ -34,7 +35,12 @@ Volume *tm_image(Task *task, const char *source, const char *ds_id, const char *
 
 /* The volume whose content the disk shows: its image where it is a link, else its own. Locked for
  * the rest of the action. Shareable images are refused: other VMs write to them. */
-Volume *tm_backing(Task *task, const Disk *disk, const char *ds_id, GError **error);
+Volume *tm_backing(Task *task, Disk *disk, const char *ds_id, GError **error);
+
+/* Who writes to a running VM's disks: its libvirt domain, and what LIVE_COPY of the volume's
+ * datastore allows. */
+bool tm_freeze(Task *task, const OneVm *vm, const Disk *disk, Volume *volume, Freeze *freeze,
+               GError **error);
 
 /* How the VM's disk wants its image: read-only, shared or for itself alone. */
 AttachMode tm_attach_mode(const OneDisk *facts);

@@ -155,13 +155,50 @@ file_close(G_GNUC_UNUSED Volume *volume, Endpoint *endpoint, G_GNUC_UNUSED GErro
     return true;
 }
 
+/* What a guest writes to is copied where the guest runs, at one instant. */
+static bool
+take_content(const Volume *volume, Host *host, const char *from, const char *to, char **how,
+             GError **error)
+{
+    const Freeze *freeze = volume->freeze;
+
+    if (!freeze)
+        return host_copy(host, from, to, true, how, error);
+    return host_frozen_copy(freeze->host, freeze->uri, freeze->domain, freeze->may_suspend, from,
+                            to, how, error);
+}
+
+/* The image goes to another machine than the guest's: an instant's copy beside the disk first. */
+static bool
+clone_via_host(Volume *source, Volume *target, const char *content, char **how, GError **error)
+{
+    Host *host = source->freeze->host;
+    g_autofree char *place = g_strconcat(source->name, ".live", NULL);
+    g_autoptr(Mark) mark = mark_new("save-as", source->owner);
+    g_autofree char *instant = NULL;
+
+    if (!host_build_begin(host, place, mark->text, &instant, error))
+        return false;
+    bool done = take_content(source, host, source->name, instant, how, error) &&
+                host_transfer(host, instant, target->host, content, NULL, error);
+    return host_build_abandon(host, place, mark->token, done ? error : NULL) && done;
+}
+
 static bool
 file_clone(Volume *source, Volume *target, char **how, GError **error)
 {
-    g_autofree char *content = NULL;
+    /* where every host sees every file, the one that gets it copies */
+    bool everywhere = target->datastore->driver->placement == PLACEMENT_EVERYWHERE;
+    Host *reader = everywhere ? target->host : source->host;
 
-    return file_create(target, 0, error) && (content = content_path(target)) != NULL &&
-           host_copy(target->host, source->name, content, true, how, error);
+    if (!file_create(target, 0, error))
+        return false;
+    g_autofree char *content = content_path(target);
+    if (source->freeze && (everywhere || source->freeze->host == target->host))
+        return take_content(source, reader, source->name, content, how, error);
+    if (source->freeze)
+        return clone_via_host(source, target, content, how, error);
+    return host_transfer(reader, source->name, target->host, content, how, error);
 }
 
 static bool
@@ -197,7 +234,8 @@ copy_and_swap(Volume *volume, const char *from, const char *to, GError **error)
 
     if (!host_build_begin(volume->host, to, mark->text, &content, error))
         return false;
-    if (host_copy(volume->host, from, content, true, NULL, error) &&
+    g_autofree char *how = NULL;
+    if (take_content(volume, volume->host, from, content, &how, error) &&
         host_build_commit(volume->host, to, mark->token, error))
         return true;
     host_build_abandon(volume->host, to, mark->token, NULL);
@@ -274,6 +312,30 @@ file_snapshot_close(G_GNUC_UNUSED Volume *volume, G_GNUC_UNUSED gint64 id, Endpo
     return true;
 }
 
+/* All of them at once, in place of what the target has. */
+static bool
+file_snapshots_copy(Volume *source, Volume *target, GError **error)
+{
+    g_autofree char *from = snapshot_directory(source);
+    g_autofree char *to = snapshot_directory(target);
+    g_autoptr(Mark) mark = mark_new("snapshots", target->owner);
+    g_auto(FileInfo) info = {0};
+    g_autofree char *content = NULL;
+
+    if (!host_stat(source->host, from, false, &info, error) ||
+        !host_remove_tree(target->host, to, error))
+        return false;
+    if (!info.mode)
+        return true;
+    if (!host_build_begin(target->host, to, mark->text, &content, error))
+        return false;
+    if (host_transfer_tree(source->host, from, target->host, content, error) &&
+        host_build_commit(target->host, to, mark->token, error))
+        return true;
+    host_build_abandon(target->host, to, mark->token, NULL);
+    return false;
+}
+
 static bool
 file_list(Datastore *datastore, GPtrArray *volumes, GError **error)
 {
@@ -340,6 +402,7 @@ const Backend file_backend = {
     .snapshot_remove = file_snapshot_remove,
     .snapshot_revert = file_snapshot_revert,
     .snapshot_flatten = file_snapshot_flatten,
+    .snapshots_copy = file_snapshots_copy,
     .snapshot_open = file_snapshot_open,
     .snapshot_close = file_snapshot_close,
 };

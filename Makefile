@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# A short front for meson. `make demo` shows it at work, `make check` proves it.
+
+PREFIX ?= /usr/local
+
+BUILD_PACKAGES = meson ninja-build gcc pkg-config libglib2.0-dev libxml2-dev libcurl4-openssl-dev \
+	libjansson-dev libarchive-dev zlib1g-dev libssl-dev libmicrohttpd-dev
+RUN_PACKAGES = qemu-utils e2fsprogs util-linux
+CHECK_PACKAGES = libcmocka-dev python3 openssl xfsprogs btrfs-progs mount clang libclang-rt-14-dev \
+	clang-format-14 codespell
+
+all: build
+
+deps-demo:
+	@tools/install-missing $(BUILD_PACKAGES) $(RUN_PACKAGES)
+
+deps: deps-demo
+	@tools/install-missing $(CHECK_PACKAGES)
+
+build:
+	@[ -f build/build.ninja ] || meson setup build --prefix=$(PREFIX)
+	@ninja -C build
+
+demo: deps-demo
+	@$(MAKE) --no-print-directory build
+	@directory=$$(mktemp -d /var/tmp/onevol-demo-XXXXXX) && \
+	    { build/onevol verify --driver reflink --directory "$$directory"; status=$$?; \
+	      rm -rf "$$directory"; exit $$status; }
+
+check: deps
+	@tools/check
+
+fuzz: deps
+	@tools/fuzz-build
+	@tools/fuzz-run build-fuzz $(or $(SECONDS),30)
+
+bench: build
+	@tests/bench/run build/onevol
+
+install: build
+	meson install -C build --no-rebuild
+
+clean:
+	rm -rf build build-asan build-fuzz
+
+.PHONY: all deps deps-demo build demo check fuzz bench install clean

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A control session: one ssh connection to one host for the length of an action.
+ *
+ * A thread keeps it: it reads answers, and lets both ends hear each other every 5 s while the
+ * action is busy elsewhere. After 30 s of silence, or when the connection ends, the session is
+ * lost for good: its locks are gone, so every later request fails with the reason.
+ *
+ * For tests the environment shortens the limits, in ms: ONEVOL_CONNECT_MS, ONEVOL_HEARTBEAT_MS,
+ * ONEVOL_SILENCE_MS, ONEVOL_IDLE_MS (no sign of life of one request).
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct RemoteSession RemoteSession;
+
+/* Connects within 20 s; copies the agent there first if it is missing. NULL on failure. */
+RemoteSession *remote_session_open(const char *host, GError **error);
+
+/* Says goodbye: the agent ends what runs, drops unfinished builds and releases the locks. */
+void remote_session_hang_up(RemoteSession *session);
+/* Hangs up, and waits at most 3 s for the agent to be done. */
+void remote_session_free(RemoteSession *session);
+
+const char *remote_session_host(const RemoteSession *session);
+
+/* Sends a request; its number is for the functions below. `arguments` is not consumed unless
+ * floating. */
+guint32 remote_session_start(RemoteSession *session, const char *name, GVariant *arguments);
+/* Waits for the answer and forgets the request. *reply is a full reference. A signal to this
+ * process cancels the request. */
+bool remote_session_wait(RemoteSession *session, guint32 request, GVariant **reply,
+                         GError **error);
+/* True if it failed, or the session is lost, so that nobody need wait for its data. */
+bool remote_session_has_failed(RemoteSession *session, guint32 request);
+void remote_session_cancel(RemoteSession *session, guint32 request);
+
+/* Both of the first two. */
+bool remote_session_call(RemoteSession *session, const char *name, GVariant *arguments,
+                         GVariant **reply, GError **error);

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "remote/ssh.h"
+
+#include "base/error.h"
+#include "base/path.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+bool
+ssh_host_check(const char *host, GError **error)
+{
+    if (name_is_safe(host))
+        return true;
+    g_autofree char *shown = one_line(host, 100);
+    return set_error(error, ONEVOL_ERROR_USAGE, "'%s' is no name of a host", shown);
+}
+
+Argv *
+ssh_argv(const char *host, const char *script, unsigned flags)
+{
+    Argv *argv = argv_new("ssh", "-T", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o",
+                          "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3");
+
+    if (flags & SSH_OWN_CONNECTION)
+        argv_add(argv, "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "Compression=no");
+    else if (flags & SSH_NO_MASTER)
+        argv_add(argv, "-o", "ControlMaster=no");
+    /* single quotes mean the same to all login shells, csh and fish included */
+    g_assert(!strchr(script, '\''));
+    argv_add(argv, "--", host);
+    argv_addf(argv, "exec sh -c '%s'", script);
+    return argv;
+}
+
+bool
+ssh_start(const char *host, const char *script, unsigned flags, CommandChild *child,
+          GError **error)
+{
+    g_autoptr(Argv) argv = ssh_argv(host, script, flags);
+    CommandOptions options = {0};
+
+    return command_start(argv, &options, child, error);
+}
+
+static void
+close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+void
+ssh_end(CommandChild *child, bool kindly, int *status)
+{
+    close_fd(&child->in);
+    close_fd(&child->out);
+    *status = 0;
+    if (child->pid > 0 && !(kindly && command_reap(child->pid, status, 1000))) {
+        /* the process, not its group: the site's shared connection may have been born there */
+        kill(child->pid, SIGTERM);
+        if (!command_reap(child->pid, status, 500)) {
+            kill(-child->pid, SIGKILL);
+            command_reap(child->pid, status, 500);
+        }
+    }
+    child->pid = 0;
+    close_fd(&child->err);
+}
+
+static const struct {
+    const char *said;
+    OnevolError code;
+    const char *meaning;
+} explanations[] = {
+    {"Could not resolve hostname",               ONEVOL_ERROR_UNREACHABLE, "its name is not known"                },
+    {"Connection refused",                       ONEVOL_ERROR_UNREACHABLE, "it refuses ssh connections"           },
+    {"No route to host",                         ONEVOL_ERROR_UNREACHABLE, "it cannot be reached"                 },
+    {"Network is unreachable",                   ONEVOL_ERROR_UNREACHABLE, "it cannot be reached"                 },
+    {"timed out",                                ONEVOL_ERROR_UNREACHABLE, "it does not answer"                   },
+    {"REMOTE HOST IDENTIFICATION HAS CHANGED",   ONEVOL_ERROR_DENIED,      "its ssh host key has changed"         },
+    {"Host key verification failed",             ONEVOL_ERROR_DENIED,      "its ssh host key is not known"        },
+    {"Permission denied (",                      ONEVOL_ERROR_DENIED,      "it does not accept our ssh key"       },
+    {"Too many authentication failures",         ONEVOL_ERROR_DENIED,      "it does not accept our ssh keys"      },
+    {"belongs to somebody else",                 ONEVOL_ERROR_DENIED,      "the agent's directory is not safe"    },
+    {"No space left",                            ONEVOL_ERROR_NO_SPACE,    "/var/tmp is full"                     },
+    {"Disk quota exceeded",                      ONEVOL_ERROR_NO_SPACE,    "/var/tmp is full"                     },
+    {"Read-only file system",                    ONEVOL_ERROR_DENIED,      "/var/tmp cannot be written to"        },
+    {"cannot execute binary",                    ONEVOL_ERROR_UNSUPPORTED, "the agent is for another kind of machine"},
+    {"Exec format error",                        ONEVOL_ERROR_UNSUPPORTED, "the agent is for another kind of machine"},
+    {"another build",                            ONEVOL_ERROR_UNSUPPORTED, "the agent's file does not belong to this program"},
+};
+
+bool
+ssh_explain(int status, const char *said, GError **error)
+{
+    g_autofree char *text = one_line(said, 400);
+    g_autofree char *ended =
+        WIFEXITED(status) ? g_strdup_printf("ssh exited %d", WEXITSTATUS(status))
+                          : g_strdup_printf("ssh died of signal %d", WTERMSIG(status));
+
+    for (guint i = 0; i < G_N_ELEMENTS(explanations); i++)
+        if (strstr(text, explanations[i].said))
+            return set_error(error, explanations[i].code, "%s (%s)", explanations[i].meaning, text);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 126)
+        return set_error(error, ONEVOL_ERROR_DENIED,
+                         "the agent may not run from /var/tmp; is it mounted noexec? (%s)", text);
+    return set_error(error,
+                     WIFEXITED(status) && WEXITSTATUS(status) == 255 ? ONEVOL_ERROR_UNREACHABLE
+                                                                     : ONEVOL_ERROR_FAILED,
+                     "no agent could be started there: %s%s%s", ended, *text ? ": " : "", text);
+}

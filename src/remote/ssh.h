@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The ssh program, found by PATH: OpenNebula's wrapper of that name, if it comes first, adds
+ * multiplexing. It gets our whole environment (SSH_AUTH_SOCK, SSH_OPT_CONTROL_MASTER, ONE_*).
+ *
+ * The remote command is the one string in onevol that a shell reads: sshd gives it to the user's
+ * login shell, whichever that is. It is made here and nowhere else.
+ */
+#pragma once
+
+#include "base/argv.h"
+#include "base/command.h"
+
+#include <glib.h>
+#include <stdbool.h>
+
+enum {
+    SSH_OWN_CONNECTION = 1 << 0, /* not through the site's shared one: it blocks under bulk data */
+    SSH_NO_MASTER = 1 << 1,      /* may use the shared one, never becomes it */
+};
+
+/* False and USAGE for what ssh could take for an option or a command. */
+bool ssh_host_check(const char *host, GError **error);
+
+/* `script` is for a POSIX shell and holds no single quotes. */
+Argv *ssh_argv(const char *host, const char *script, unsigned flags);
+
+/* Starts it, with pipes. The caller closes and reaps. */
+bool ssh_start(const char *host, const char *script, unsigned flags, CommandChild *child,
+               GError **error);
+
+/* Closes its pipes, ends and reaps it, unless its pid is 0. `kindly`: it gets a second to end by
+ * itself first. *status as waitpid(). */
+void ssh_end(CommandChild *child, bool kindly, int *status);
+
+/* What an exit of ssh before anything was said means, as an error. Always false. */
+bool ssh_explain(int status, const char *said, GError **error);

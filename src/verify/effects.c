@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verify/effects.h"
+
+#include "base/error.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* A new volatile disk is of the size, and empty but for a file system or a swap signature. */
+static void
+judge_volatile(const Player *player, const Vm *vm, Disk *disk, Row *row)
+{
+    const Content empty = content_empty(disk->size_mb * MEBIBYTE);
+    g_autofree char *path = vm_disk_path(vm, disk);
+    const Host *host = player->world->frontend;
+    char mark[10] = "";
+    GError *error = NULL;
+    Content seen;
+
+    disk->content = empty;
+    if (!content_read(host, path, disk->format, &seen, &error)) {
+        row_error(row, "a readable disk", error);
+        return;
+    }
+    disk->content = seen;
+    if (seen.bytes != empty.bytes) {
+        g_autofree char *want = g_strdup_printf("%" G_GUINT64_FORMAT " bytes", empty.bytes);
+        row_problem(row, want, "%" G_GUINT64_FORMAT " bytes", seen.bytes);
+    } else if (disk->role == ROLE_SWAP) {
+        if (!content_peek(host, path, 4086, mark, sizeof mark, NULL) ||
+            memcmp(mark, "SWAPSPACE2", sizeof mark) != 0)
+            row_problem(row, "a swap signature", "none");
+    } else if (disk->file_system) {
+        if (strcmp(disk->format, "raw") == 0 &&
+            (!content_peek(host, path, 1080, mark, 2, NULL) || memcmp(mark, "\x53\xef", 2) != 0))
+            row_problem(row, "an ext4 file system", "none");
+    } else if (!content_equal(&seen, &empty)) {
+        row_problem(row, "a disk that reads as zeros", "other data");
+    }
+}
+
+static void
+effect_made(Player *player, Vm *vm, Disk *disk, Row *row)
+{
+    disk->present = true;
+    disk->detached = false;
+    vm->directory_present = vm->directory_allowed = true;
+    g_ptr_array_set_size(disk->snapshots, 0);
+    if (!disk->image) {
+        judge_volatile(player, vm, disk, row);
+    } else if (disk->own) {
+        disk->content = disk->image->content;
+        disk->content.bytes = MAX(disk->content.bytes, disk->size_mb * MEBIBYTE);
+    }
+}
+
+static void
+effect_gone(Disk *disk, bool released)
+{
+    disk->present = false;
+    disk->detached = released;
+    g_ptr_array_set_size(disk->snapshots, 0);
+}
+
+static void
+effect_directory_deleted(Vm *vm)
+{
+    vm->directory_present = vm->directory_allowed = false;
+    vm->context_made = vm->kernel_made = vm->ramdisk_made = false;
+    g_hash_table_remove_all(vm->extras);
+    for (guint i = 0; i < vm->disks->len; i++)
+        effect_gone(vm->disks->pdata[i], false);
+}
+
+static void
+effect_snapshot(const Step *step)
+{
+    GPtrArray *snapshots = disk_snapshots(step->disk);
+    Snapshot *snapshot = snapshot_find(snapshots, step->snapshot);
+
+    if (!snapshot)
+        return;
+    if (step->effect == EFFECT_SNAPSHOT_MADE)
+        snapshot->content = *disk_content(step->disk);
+    if (step->effect == EFFECT_SNAPSHOT_REVERTED) {
+        *disk_content(step->disk) = snapshot->content;
+        step->disk->size_mb = snapshot->size_mb;
+    }
+    if (step->effect == EFFECT_SNAPSHOT_DELETED)
+        g_ptr_array_remove(snapshots, snapshot);
+}
+
+static void
+effect_saved(const Step *step)
+{
+    const Snapshot *snapshot = snapshot_find(disk_snapshots(step->disk), step->snapshot);
+
+    step->target->content = snapshot ? snapshot->content : *disk_content(step->disk);
+    step->target->state = IMAGE_READY;
+}
+
+void
+effect_apply(Player *player, Vm *vm, const Step *step, Row *row)
+{
+    switch (step->effect) {
+    case EFFECT_NONE:
+        break;
+    case EFFECT_MADE:
+        effect_made(player, vm, step->disk, row);
+        break;
+    case EFFECT_RELEASED:
+        if (step->disk->own)
+            step->disk->image->content = step->disk->content;
+        effect_gone(step->disk, true);
+        break;
+    case EFFECT_DELETED:
+        effect_gone(step->disk, !step->disk->own);
+        break;
+    case EFFECT_DIRECTORY_DELETED:
+        effect_directory_deleted(vm);
+        break;
+    case EFFECT_DIRECTORY_MOVED:
+        vm->place = vm->going ? vm->going : vm->place;
+        vm->going = NULL;
+        break;
+    case EFFECT_KERNEL:
+        vm->kernel_made = vm->directory_present = vm->directory_allowed = true;
+        break;
+    case EFFECT_RAMDISK:
+        vm->ramdisk_made = vm->directory_present = vm->directory_allowed = true;
+        break;
+    case EFFECT_RESIZED:
+        disk_content(step->disk)->bytes = step->size_mb * MEBIBYTE;
+        if (step->disk->image && !step->disk->own)
+            step->disk->image->size_mb = step->size_mb;
+        step->disk->size_mb = step->size_mb;
+        break;
+    case EFFECT_SNAPSHOT_MADE:
+    case EFFECT_SNAPSHOT_DELETED:
+    case EFFECT_SNAPSHOT_REVERTED:
+        effect_snapshot(step);
+        break;
+    case EFFECT_SAVED:
+        effect_saved(step);
+        break;
+    }
+}

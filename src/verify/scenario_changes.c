@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Resize, snapshots and save-as of disks, snapshots of images. A driver need not have them: what is
+ * not installed is named at the end.
+ */
+#include "verify/scenarios.h"
+
+static Vm *
+given_vm(Player *player, bool with_qcow2)
+{
+    World *world = player->world;
+    Image *persistent = given_datablock(player, 16);
+    Image *private = given_image(player, false);
+    Image *qcow2 = with_qcow2 ? given_qcow2(player) : NULL;
+
+    if (!persistent || !private || (with_qcow2 && !qcow2))
+        return NULL;
+    Vm *vm = world_vm(world);
+    vm_add_disk(world, vm, ROLE_PERSISTENT, persistent, persistent->size_mb);
+    vm_add_disk(world, vm, ROLE_PRIVATE, private, private->size_mb);
+    if (qcow2)
+        vm_add_disk(world, vm, ROLE_PRIVATE, qcow2, qcow2->size_mb);
+    vm_add_volatile(world, vm, "raw", NULL, 8);
+    if (!life_deploy(player, vm) || !guest_write(player, vm, vm->disks->pdata[0]) ||
+        !guest_write(player, vm, vm->disks->pdata[1])) {
+        life_abandon(player, vm);
+        return NULL;
+    }
+    return vm;
+}
+
+static bool
+resize(Player *player, Vm *vm, Disk *disk, int lcm_state, guint64 size_mb)
+{
+    GPtrArray *steps = steps_new();
+
+    vm_set_state(vm, STATE_ACTIVE, lcm_state);
+    disk->resizing = true;
+    steps_resize(player, vm, disk, size_mb, steps);
+    bool good =
+        transfer_play(player, vm, lcm_state == LCM_DISK_RESIZE ? NULL : "disk_resize", steps);
+    disk->resizing = false;
+    return good;
+}
+
+/* oned refuses it before; a driver that is asked by hand must too. */
+static void
+shrink(Player *player, Vm *vm, Disk *disk)
+{
+    GPtrArray *steps = steps_new();
+
+    vm_set_state(vm, STATE_ACTIVE, LCM_DISK_RESIZE_POWEROFF);
+    steps_resize(player, vm, disk, 1, steps);
+    (void)transfer_refused(player, vm, "disk_resize", steps, MUST_FAIL);
+}
+
+void
+scenario_resize(Player *player)
+{
+    World *world = player->world;
+
+    if (!play_has(player, "tm", "resize"))
+        return;
+    Vm *vm = given_vm(player, true);
+    bool good = vm != NULL;
+    for (guint i = 0; good && i < vm->disks->len; i++) {
+        Disk *disk = vm->disks->pdata[i];
+        good = resize(player, vm, disk, LCM_DISK_RESIZE_POWEROFF, disk->size_mb + 3) &&
+               guest_write(player, vm, disk);
+    }
+    if (good)
+        shrink(player, vm, vm->disks->pdata[1]);
+    if (good)
+        good = life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_UNDEPLOY, world->host,
+                         world->system, world->frontend, world->system) &&
+               resize(player, vm, vm->disks->pdata[1], LCM_DISK_RESIZE_UNDEPLOYED,
+                      player->settings->size_mb + 9);
+    if (good)
+        (void)life_terminate(player, vm, world->frontend);
+    else if (vm)
+        life_abandon(player, vm);
+    remove_images(player);
+}
+
+static bool
+snapshot(Player *player, Vm *vm, const char *action, Disk *disk, int id, int lcm_state)
+{
+    GPtrArray *steps = steps_new();
+    GPtrArray *snapshots = disk_snapshots(disk);
+
+    if (!snapshot_find(snapshots, id)) { /* oned adds the record before it asks */
+        snapshot_add(snapshots, id, disk->size_mb, disk_content(disk));
+        *disk_next_snapshot(disk) = id + 1;
+    }
+    vm_set_state(vm, STATE_ACTIVE, lcm_state);
+    disk->snapshot_in_progress = id;
+    steps_snapshot(player, vm, action, disk, id, steps);
+    bool good = transfer_play(player, vm, "disk_snapshot", steps);
+    disk->snapshot_in_progress = -1;
+    vm_set_state(vm, STATE_POWEROFF, LCM_INIT);
+    return good;
+}
+
+#define TAKE(id) snapshot(player, vm, "snap_create", disk, id, LCM_DISK_SNAPSHOT_POWEROFF)
+#define REVERT(id) snapshot(player, vm, "snap_revert", disk, id, LCM_DISK_SNAPSHOT_REVERT_POWEROFF)
+#define DROP(id) snapshot(player, vm, "snap_delete", disk, id, LCM_DISK_SNAPSHOT_DELETE_POWEROFF)
+
+/* Reverts in any order, newer ones survive; ids above 9; the disk does not change by a delete. */
+static bool
+snapshot_story(Player *player, Vm *vm, Disk *disk)
+{
+    return TAKE(0) && guest_write(player, vm, disk) && TAKE(1) && guest_write(player, vm, disk) &&
+           TAKE(12) && guest_write(player, vm, disk) && REVERT(1) && REVERT(12) && REVERT(0) &&
+           guest_write(player, vm, disk) && DROP(1) && REVERT(12) && DROP(0);
+}
+
+static void
+live_snapshot(Player *player, Vm *vm, Disk *disk)
+{
+    GPtrArray *steps = steps_new();
+
+    snapshot_add(disk_snapshots(disk), 20, disk->size_mb, disk_content(disk));
+    vm_set_state(vm, STATE_ACTIVE, LCM_DISK_SNAPSHOT);
+    disk->snapshot_in_progress = 20;
+    steps_snapshot(player, vm, "snap_create_live", disk, 20, steps);
+    /* there is no hypervisor here to stop the guest's writes: a refusal is right too */
+    if (!transfer_refused(player, vm, NULL, steps, MAY_FAIL))
+        g_ptr_array_remove(disk_snapshots(disk), snapshot_find(disk_snapshots(disk), 20));
+    disk->snapshot_in_progress = -1;
+    vm_set_state(vm, STATE_POWEROFF, LCM_INIT);
+}
+
+void
+scenario_snapshots(Player *player)
+{
+    World *world = player->world;
+
+    if (!play_has(player, "tm", "snap_create") || !play_has(player, "tm", "snap_revert") ||
+        !play_has(player, "tm", "snap_delete"))
+        return;
+    Vm *vm = given_vm(player, true);
+    bool good = vm != NULL;
+    for (guint i = 0; good && i < 3; i++)
+        good = snapshot_story(player, vm, vm->disks->pdata[i]);
+    if (good && play_has(player, "tm", "snap_create_live"))
+        live_snapshot(player, vm, vm->disks->pdata[1]);
+    /* with snapshots on its disks the VM goes to the front-end, and ends there */
+    good = good && life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_STOP, world->host,
+                             world->system, world->frontend, world->system);
+    if (good)
+        (void)life_terminate(player, vm, world->frontend);
+    else if (vm)
+        life_abandon(player, vm);
+    remove_images(player);
+}
+
+static bool
+save_as(Player *player, Vm *vm, Disk *disk, int snapshot_id, const Host *host, int lcm_state)
+{
+    Image *target = datastore_mkfs_save_as(player, vm, disk, disk->size_mb);
+    GPtrArray *steps = steps_new();
+
+    if (!target) {
+        g_ptr_array_unref(steps);
+        return false;
+    }
+    vm_set_state(vm, STATE_ACTIVE, lcm_state);
+    disk->saving = true;
+    steps_save(player, vm, host, disk, snapshot_id, target, steps);
+    bool good = true;
+    if (lcm_state == LCM_HOTPLUG_SAVEAS) {
+        if (!transfer_refused(player, vm, "disk_saveas", steps, MAY_FAIL))
+            (void)datastore_rm(player, target);
+    } else {
+        good = transfer_play(player, vm, "disk_saveas", steps);
+    }
+    disk->saving = false;
+    return good;
+}
+
+void
+scenario_save_as(Player *player)
+{
+    World *world = player->world;
+
+    if (!play_has(player, "tm", "cpds"))
+        return;
+    Vm *vm = given_vm(player, true);
+    bool good = vm != NULL;
+    if (good && play_has(player, "tm", "snap_create")) {
+        Disk *disk = vm->disks->pdata[1];
+        good = TAKE(0) && guest_write(player, vm, disk) &&
+               save_as(player, vm, disk, 0, NULL, LCM_HOTPLUG_SAVEAS_POWEROFF);
+    }
+    for (guint i = 0; good && i < 3; i++)
+        good = save_as(player, vm, vm->disks->pdata[i], -1, NULL,
+                       i ? LCM_HOTPLUG_SAVEAS_SUSPENDED : LCM_HOTPLUG_SAVEAS_POWEROFF);
+    if (good)
+        good = save_as(player, vm, vm->disks->pdata[1], -1, NULL, LCM_HOTPLUG_SAVEAS);
+    good = good && life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_UNDEPLOY, world->host,
+                             world->system, world->frontend, world->system);
+    if (good && release_from(world->release, RELEASE(6, 0, 0)))
+        good = save_as(player, vm, vm->disks->pdata[1], -1, world->frontend,
+                       LCM_HOTPLUG_SAVEAS_UNDEPLOYED);
+    if (good)
+        (void)life_terminate(player, vm, world->frontend);
+    else if (vm)
+        life_abandon(player, vm);
+    remove_images(player);
+}
+
+/* Snapshots that a persistent disk left in its image. */
+static bool
+image_story(Player *player, Image *image)
+{
+    return datastore_snapshot(player, "snap_revert image", image, 0) &&
+           datastore_snapshot(player, "snap_delete image", image, 1) &&
+           datastore_snapshot(player, "snap_flatten image", image, 2);
+}
+
+void
+scenario_image_snapshots(Player *player)
+{
+    static const char *const needed[] = {"snap_revert", "snap_delete", "snap_flatten"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(needed); i++)
+        if (!play_has(player, "datastore", needed[i]))
+            return;
+    if (!play_has(player, "tm", "snap_create"))
+        return;
+    Vm *vm = given_vm(player, false);
+    bool good = vm != NULL;
+    Disk *disk = good ? vm->disks->pdata[0] : NULL;
+    Image *image = good ? disk->image : NULL;
+    good = good && TAKE(0) && guest_write(player, vm, disk) && TAKE(1) &&
+           guest_write(player, vm, disk) && TAKE(2) && guest_write(player, vm, disk);
+    if (good)
+        good = life_terminate(player, vm, NULL) && image_story(player, image);
+    else if (vm)
+        life_abandon(player, vm);
+    remove_images(player);
+}

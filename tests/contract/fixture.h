@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A backend under test: how to get an empty datastore of it, and what is left on its storage.
+ *
+ * To put another backend through the suite, write a fixture_NAME.c and add it to the table in
+ * contract.c. Everything runs in child processes, each of which makes its own Datastore, as every
+ * action does.
+ */
+#pragma once
+
+#include "core/driver.h"
+
+typedef struct Fixture {
+    const char *name;
+    const char *format; /* of the volumes */
+    /* Once, before the cases: NULL, or why it cannot be tested here. Caller frees. */
+    char *(*set_up)(void);
+    void (*tear_down)(void);
+    /* A Datastore in this process for the one storage that set_up() made. */
+    Datastore *(*datastore)(void);
+    /* All that lies on the storage, one name a line, "" if it is empty. Caller frees. */
+    char *(*leftovers)(void);
+} Fixture;
+
+extern const Fixture fixture_file_raw, fixture_file_qcow2;
