@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SIZE_LIMIT (1ull << 50) /* of one file: a wrong number must not keep us hashing zeros */
 #define FLUSH (32u << 20) /* written data is sent to the disk in such steps */
 
 typedef struct Receiver {
@@ -292,7 +293,7 @@ begin_entry(Receiver *receiver, const Frame *frame)
     if (!entry)
         return false;
     g_variant_get(entry, "(^&ayut^&ay)", &name, &mode, &size, &link);
-    if (receiver->fd >= 0 || size > G_MAXINT64 ||
+    if (receiver->fd >= 0 || size > SIZE_LIMIT ||
         !(S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
         return broken(receiver, "an entry that cannot be");
     return *name ? begin_below(receiver, name, mode, size, link)

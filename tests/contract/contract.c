@@ -417,27 +417,24 @@ typedef struct Scenario {
 } Scenario;
 
 static const Scenario scenarios[] = {
-    {"create",            {NULL},                          make_empty,        second_is_zeros_or_absent,
-     second_is_zeros                                                                                          },
-    {"import",            {NULL},                          make,              first_is_a_or_absent, first_is_a},
-    {"replace",           {make},                          replace,           first_is_a_or_b,
-     first_is_b                                                                                               },
-    {"clone",             {make},                          clone_it,             first_is_a_second_is_a_or_absent,
-     both_are_a                                                                                               },
-    {"clone and grow",    {make},                          clone_and_grow,
-     first_is_a_second_is_grown_or_absent,                                               second_is_a_grown    },
-    {"grow",              {make},                          grow,              first_is_a_of_either_size,
-     first_is_a_grown                                                                                         },
-    {"remove",            {make, snapshot},                drop,              first_is_a_or_absent,
-     first_is_absent                                                                                          },
-    {"snapshot create",   {make},                          snapshot,          first_is_a,           first_is_a},
-    {"snapshot remove",   {make, snapshot},                snapshot_drop,     first_is_a,           first_is_a},
-    {"snapshot revert",   {make, snapshot, replace},       revert,            first_is_a_or_b,
-     first_is_a                                                                                               },
-    {"snapshot flatten",  {make, snapshot, replace},       flatten,           first_is_a_or_b,
-     first_is_a                                                                                               },
-    {"clone of snapshot", {make, snapshot},                clone_of_snapshot,
-     first_is_a_second_is_a_or_absent,                                                   both_are_a           },
+    {"create",            {NULL},                    make_empty,    second_is_zeros_or_absent,            second_is_zeros },
+    {"import",            {NULL},                    make,          first_is_a_or_absent,                 first_is_a      },
+    {"replace",           {make},                    replace,       first_is_a_or_b,                      first_is_b      },
+    {"clone",             {make},                    clone_it,      first_is_a_second_is_a_or_absent,     both_are_a      },
+    {"clone and grow",
+     {make},
+     clone_and_grow,                                                first_is_a_second_is_grown_or_absent,
+     second_is_a_grown                                                                                                    },
+    {"grow",              {make},                    grow,          first_is_a_of_either_size,            first_is_a_grown},
+    {"remove",            {make, snapshot},          drop,          first_is_a_or_absent,                 first_is_absent },
+    {"snapshot create",   {make},                    snapshot,      first_is_a,                           first_is_a      },
+    {"snapshot remove",   {make, snapshot},          snapshot_drop, first_is_a,                           first_is_a      },
+    {"snapshot revert",   {make, snapshot, replace}, revert,        first_is_a_or_b,                      first_is_a      },
+    {"snapshot flatten",  {make, snapshot, replace}, flatten,       first_is_a_or_b,                      first_is_a      },
+    {"clone of snapshot",
+     {make, snapshot},
+     clone_of_snapshot,                                             first_is_a_second_is_a_or_absent,
+     both_are_a                                                                                                           },
 };
 
 static void
@@ -781,7 +778,10 @@ probe_only_narrows_and_space_is_plausible(void **state)
 
 static const Fixture *const fixtures[] = {&fixture_file_raw, &fixture_file_qcow2};
 
-#define NAMED(function) {#function, function}
+#define NAMED(function)                                                                            \
+    {                                                                                              \
+#function, function                                                                        \
+    }
 static const struct {
     const char *name;
     CMUnitTestFunction run;

@@ -17,6 +17,15 @@ import threading
 import time
 
 
+# Stands for a hypervisor where every guest runs and obeys; tells what it was asked.
+VIRSH = """#!/bin/sh
+while [ "${{1#-}}" != "$1" ]; do [ "$1" = -c ] && shift; shift; done
+echo "$*" >>{log}
+[ "$1" = domstate ] && echo running
+exit 0
+"""
+
+
 class Tap:
     """Prints one line a case; `finish` gives the exit status."""
 
@@ -108,9 +117,15 @@ class Site:
         (self.remotes / "VERSION").write_text(version + "\n")
         (self.var / "config").write_text(f"DATASTORE_LOCATION={self.datastores}\n")
         (self.var / "one_auth").write_text("oneadmin:secret-of-the-test\n")
+        self.bin = self.root / "bin"
+        self.bin.mkdir()
+        self.virsh_log = self.root / "virsh.log"
+        self.virsh_log.touch()
+        (self.bin / "virsh").write_text(VIRSH.format(log=self.virsh_log))
+        (self.bin / "virsh").chmod(0o755)
         self.oned = Oned()
         self.environment = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.var),
+            "PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.var),
             "ONE_AUTH": str(self.var / "one_auth"), "ONE_XMLRPC": self.oned.address,
             "ONEVOL_STATE_DIR": str(self.state), "ONE_XMLRPC_TIMEOUT": "5",
             **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}}

@@ -56,7 +56,8 @@ char *test_source(const char *path);
 void assert_golden(const char *name, const char *text);
 
 /* The call failed with `code` and a text that holds `part`; clears the error. */
-#define assert_failed(error, code, part) test_assert_failed(&(error), code, part, __FILE__, __LINE__)
+#define assert_failed(error, code, part)                                                           \
+    test_assert_failed(&(error), code, part, __FILE__, __LINE__)
 void test_assert_failed(GError **error, int code, const char *part, const char *file, int line);
 #define assert_no_error(error) test_assert_no_error(error, __FILE__, __LINE__)
 void test_assert_no_error(const GError *error, const char *file, int line);

@@ -51,8 +51,8 @@ text_reads_back_as_the_same_words(void **state)
 {
     (void)state;
     static const char *const hostile[] = {
-        "$(reboot)",  "`id`", "a;b", "a\nb", "\"", "'", "\\", "*", "?", "~root", "#x", "a&b",
-        "{a,b}",      "!!",   "<in", ">out", "|",  "",  " ",  "ä", "-", "--help"};
+        "$(reboot)", "`id`",  "a;b", "a\nb", "\"",   "'", "\\", "*", "?", "~root", "#x",
+        "a&b",       "{a,b}", "!!",  "<in",  ">out", "|", "",   " ", "ä", "-",     "--help"};
     g_autoptr(Argv) argv = argv_new("x");
     g_auto(GStrv) back = NULL;
     int count;

@@ -25,7 +25,7 @@ qcow2(unsigned version)
 
     memcpy(head.bytes, "QFI\xfb", 4);
     put(&head, 4, version, 4);
-    put(&head, 20, 16, 4);                 /* cluster bits */
+    put(&head, 20, 16, 4);                          /* cluster bits */
     put(&head, 24, G_GUINT64_CONSTANT(1) << 30, 8); /* virtual size */
     if (version >= 3)
         put(&head, 100, 104, 4); /* header length */
@@ -254,8 +254,8 @@ a_backing_or_data_file_of_qemu_img_is_refused(void **state)
     g_autofree char *external = test_path("external.qcow2");
     g_autofree char *data = test_path("data.raw");
     g_autofree char *data_option = g_strconcat("data_file=", data, NULL);
-    g_autoptr(Argv) with_backing = argv_new("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw",
-                                            "-b", base, overlay, "1M");
+    g_autoptr(Argv) with_backing =
+        argv_new("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", base, overlay, "1M");
     g_autoptr(Argv) with_data =
         argv_new("qemu-img", "create", "-q", "-f", "qcow2", "-o", data_option, external, "1M");
     CommandOptions options = {.timeout_ms = SECONDS(60)};

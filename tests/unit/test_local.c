@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 static const char *const names[] = {
-    "stat",          "list",        "read",        "resolve",      "space",         "digest",
-    "make-directory", "link",       "remove",      "remove-tree",  "rename",        "write",
-    "allocate",      "reserve",     "copy",        "copy-tree",    "build-begin",   "build-commit",
-    "build-abandon", "lock",        "unlock",      "run"};
+    "stat",           "list",    "read",   "resolve",     "space",       "digest",
+    "make-directory", "link",    "remove", "remove-tree", "rename",      "write",
+    "allocate",       "reserve", "copy",   "copy-tree",   "build-begin", "build-commit",
+    "build-abandon",  "lock",    "unlock", "run"};
 
 static Session *session;
 
@@ -120,8 +120,8 @@ read_is_bounded_and_stops_at_the_end(void **state)
     gsize length;
 
     test_write(path, "0123456789");
-    g_autoptr(GVariant) reply = call("read", g_variant_new("(stt)", path, (guint64)8, (guint64)100),
-                                     NULL);
+    g_autoptr(GVariant) reply =
+        call("read", g_variant_new("(stt)", path, (guint64)8, (guint64)100), NULL);
     g_autoptr(GVariant) bytes = g_variant_get_child_value(reply, 0);
     assert_memory_equal(g_variant_get_fixed_array(bytes, &length, 1), "89", 2);
     assert_int_equal(length, 2);

@@ -87,8 +87,8 @@ two_vms_travel_in_one_message(void **state)
     monitor_vms_add(vms, 8, "DISK_SIZE=[ID=1,SIZE=3]");
     assert_true(monitor_vms_send(vms, monitor.installation, &error));
     g_autofree char *text = receive(&monitor, &length);
-    g_autofree char *first =
-        g_base64_encode((const guchar *)"DISK_SIZE=[ID=0,SIZE=12]", strlen("DISK_SIZE=[ID=0,SIZE=12]"));
+    g_autofree char *first = g_base64_encode((const guchar *)"DISK_SIZE=[ID=0,SIZE=12]",
+                                             strlen("DISK_SIZE=[ID=0,SIZE=12]"));
     assert_has(text, "VM=[ID=7,MONITOR=\"");
     assert_has(text, first);
     assert_has(text, "VM=[ID=8,MONITOR=\"");

@@ -71,11 +71,18 @@ static void
 safe_names_are_those_we_make(void **state)
 {
     (void)state;
-    static const char *const good[] = {"image-7-0123abcd", "disk.0", "a_b", "x@y", "a+b=c", "a:b",
-                                       "0", "...", "bc8bc8f28548a1af244431541fe04d4c"};
-    static const char *const bad[] = {"",      ".",    "..",   "-rf",  "a b",  "a/b",  "a'b",
-                                      "a\"b",  "a\nb", "$(x)", "a;b",  "a*b",  "a\\b", "a|b",
-                                      "\xc3\xa4", "a&b",  "`id`", "a\tb", "a~b",  "a%b",  "a,b"};
+    static const char *const good[] = {"image-7-0123abcd",
+                                       "disk.0",
+                                       "a_b",
+                                       "x@y",
+                                       "a+b=c",
+                                       "a:b",
+                                       "0",
+                                       "...",
+                                       "bc8bc8f28548a1af244431541fe04d4c"};
+    static const char *const bad[] = {"",         ".",    "..",   "-rf",  "a b", "a/b",  "a'b",
+                                      "a\"b",     "a\nb", "$(x)", "a;b",  "a*b", "a\\b", "a|b",
+                                      "\xc3\xa4", "a&b",  "`id`", "a\tb", "a~b", "a%b",  "a,b"};
     g_autofree char *long_name = g_strnfill(201, 'a');
 
     for (guint i = 0; i < G_N_ELEMENTS(good); i++)
@@ -90,8 +97,19 @@ static void
 numbers_are_digits_in_range(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",    "-1",  "+1",    " 1",  "1 ", "1.0", "0x10", "1e3",
-                                      "one", "256", "99999999999999999999999", "1\n", "\xd9\xa1"};
+    static const char *const bad[] = {"",
+                                      "-1",
+                                      "+1",
+                                      " 1",
+                                      "1 ",
+                                      "1.0",
+                                      "0x10",
+                                      "1e3",
+                                      "one",
+                                      "256",
+                                      "99999999999999999999999",
+                                      "1\n",
+                                      "\xd9\xa1"};
     guint64 number = 7;
 
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++)

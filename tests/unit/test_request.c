@@ -20,8 +20,8 @@ a_driver_file_names_plane_directory_and_action(void **state)
 {
     (void)state;
     char *arguments[] = {(char *)"a", (char *)"b", NULL};
-    g_autoptr(Request) request = request_of_file("/var/lib/one/remotes/tm/reflink/clone",
-                                                 NULL, arguments, NULL);
+    g_autoptr(Request) request =
+        request_of_file("/var/lib/one/remotes/tm/reflink/clone", NULL, arguments, NULL);
 
     assert_int_equal(request->plane, PLANE_TM);
     assert_string_equal(request->directory, "reflink");
@@ -35,8 +35,8 @@ static void
 a_driver_file_with_detours_is_understood(void **state)
 {
     (void)state;
-    g_autoptr(Request) request =
-        request_of_file("/var/lib/one//remotes/tm/ssh/../reflink/./clone", NULL, no_arguments, NULL);
+    g_autoptr(Request) request = request_of_file("/var/lib/one//remotes/tm/ssh/../reflink/./clone",
+                                                 NULL, no_arguments, NULL);
     g_autoptr(Request) datastore =
         request_of_file("/var/lib/one/remotes/datastore/fast/cp", "reflink", no_arguments, NULL);
     g_autoptr(Request) vmm =
@@ -67,8 +67,7 @@ static void
 a_suffix_of_the_action_is_dropped(void **state)
 {
     (void)state;
-    g_autoptr(Request) file =
-        request_of_file("/r/tm/reflink/clone.ssh", NULL, no_arguments, NULL);
+    g_autoptr(Request) file = request_of_file("/r/tm/reflink/clone.ssh", NULL, no_arguments, NULL);
     g_autoptr(Request) hand = request_by_hand("tm", "reflink", "mv.qcow2", no_arguments, NULL);
 
     assert_string_equal(file->action, "clone");
@@ -148,8 +147,7 @@ static XmlDocument *
 document_of(const char *first, const char *second, const char *input, gint64 *id, GError **error)
 {
     char *arguments[] = {(char *)first, (char *)second, NULL};
-    g_autoptr(Request) request =
-        request_by_hand("datastore", "reflink", "cp", arguments, NULL);
+    g_autoptr(Request) request = request_by_hand("datastore", "reflink", "cp", arguments, NULL);
     int fd = stdin_with(input);
     XmlDocument *document = request_document(request, fd, id, error);
 
@@ -284,8 +282,7 @@ a_message_of_100_mb_is_refused_without_reading_all(void **state)
     g_autofree char *path = test_path("huge");
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     char *arguments[] = {(char *)"7", NULL};
-    g_autoptr(Request) request =
-        request_by_hand("datastore", "reflink", "cp", arguments, NULL);
+    g_autoptr(Request) request = request_by_hand("datastore", "reflink", "cp", arguments, NULL);
     GError *error = NULL;
     gint64 id;
 
@@ -305,8 +302,7 @@ locations_are_split_and_normal(void **state)
     g_auto(Location) location = {0};
     g_auto(Location) colons = {0};
 
-    assert_true(
-        location_parse("node1:/var/lib/one//datastores/102/1/disk.0", &location, NULL));
+    assert_true(location_parse("node1:/var/lib/one//datastores/102/1/disk.0", &location, NULL));
     assert_string_equal(location.host, "node1");
     assert_string_equal(location.path, "/var/lib/one/datastores/102/1/disk.0");
     assert_true(location_parse("h:/a:b:c", &colons, NULL));
@@ -317,10 +313,10 @@ static void
 hostile_locations_are_refused(void **state)
 {
     (void)state;
-    static const char *const rows[] = {
-        "",         ":",        "node1",      "/path/only", ":/a",       "node1:",
-        "node1:a",  "-x:/a",    "a b:/a",     "$(id):/a",   "a'b:/a",    "a/b:/a",
-        "n:/a\nb",  "n\nm:/a",  "n:-rf",      "n:../a",     "\xff:/a"};
+    static const char *const rows[] = {"",       ":",       "node1",   "/path/only", ":/a",
+                                       "node1:", "node1:a", "-x:/a",   "a b:/a",     "$(id):/a",
+                                       "a'b:/a", "a/b:/a",  "n:/a\nb", "n\nm:/a",    "n:-rf",
+                                       "n:../a", "\xff:/a"};
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         Location location = {0};

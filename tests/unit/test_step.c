@@ -55,8 +55,7 @@ dry_run(void)
 
     log_set_quiet(true);
     step_set_dry_run(true);
-    bool right = step_is_dry_run() &&
-                 step_begin(STEP_READ, "stat", "/ds/image", NULL) == STEP_DO &&
+    bool right = step_is_dry_run() && step_begin(STEP_READ, "stat", "/ds/image", NULL) == STEP_DO &&
                  step_begin(STEP_WRITE, "make", "/ds/vm", NULL) == STEP_SKIP &&
                  step_begin(STEP_READ, "stat", "/ds/image", NULL) == STEP_DO &&
                  step_begin(STEP_READ, "stat", "/ds/vmx", NULL) == STEP_DO && /* beside */
@@ -111,7 +110,8 @@ static void
 a_fault_kills_before_or_after_its_step(void **state)
 {
     (void)state;
-    int before = in_child(three_steps, "kill-before:3"), after = in_child(three_steps, "kill-after:1");
+    int before = in_child(three_steps, "kill-before:3"),
+        after = in_child(three_steps, "kill-after:1");
 
     assert_true(WIFSIGNALED(before) && WTERMSIG(before) == SIGKILL);
     assert_true(WIFSIGNALED(after) && WTERMSIG(after) == SIGKILL);

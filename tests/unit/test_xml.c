@@ -97,8 +97,7 @@ document_types_and_entities_are_refused(void **state)
     assert_refused("<!DOCTYPE A [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><A>&x;</A>",
                    "document type");
     assert_refused("<!DOCTYPE A SYSTEM \"http://127.0.0.1:9/x.dtd\"><A/>", "document type");
-    assert_refused("<?xml version=\"1.0\"?>\n<!DOCTYPE A PUBLIC \"a\" \"b\"><A/>",
-                   "document type");
+    assert_refused("<?xml version=\"1.0\"?>\n<!DOCTYPE A PUBLIC \"a\" \"b\"><A/>", "document type");
     assert_refused("<A>&undefined;</A>", "malformed");
 }
 
@@ -120,10 +119,10 @@ static void
 malformed_documents_are_refused(void **state)
 {
     (void)state;
-    static const char *const rows[] = {"",         "   ",          "x",       "<A>",
-                                       "<A></B>",  "<A/><B/>",     "<A x=1/>", "<A>\x01</A>",
-                                       "<A>\xff</A>", "<A",        "<?xml?>", "<!-- -->",
-                                       "<A>&#0;</A>", "<A/>tail"};
+    static const char *const rows[] = {
+        "",         "   ",      "x",           "<A>",         "<A></B>",
+        "<A/><B/>", "<A x=1/>", "<A>\x01</A>", "<A>\xff</A>", "<A",
+        "<?xml?>",  "<!-- -->", "<A>&#0;</A>", "<A/>tail"};
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
         assert_refused(rows[i], "malformed");

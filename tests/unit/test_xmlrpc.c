@@ -57,7 +57,8 @@ a_success_gives_its_body(void **state)
 {
     (void)state;
     g_autofree char *text = decode(SUCCESS("&lt;VM&gt;&lt;ID&gt;7&lt;/ID&gt;&lt;/VM&gt;"));
-    g_autofree char *bare = decode(ANSWER("<value><boolean>1</boolean></value><value>text</value>"));
+    g_autofree char *bare =
+        decode(ANSWER("<value><boolean>1</boolean></value><value>text</value>"));
     g_autofree char *empty = decode(SUCCESS(""));
 
     assert_string_equal(text, "<VM><ID>7</ID></VM>");
