@@ -105,7 +105,9 @@ read_message(Task *task, GError **error)
     if (!facts)
         return false;
     task->datastore = datastore_new(task->driver, facts->id, facts);
-    return true;
+    /* monitor comes with the datastore's own id, again and again: any host will do */
+    guint64 turn = task->image ? (guint64)task->id : g_random_int();
+    return datastore_use_bridge(task->datastore, turn, error);
 }
 
 /* The driver by which oned's directory is meant: the interpreter line's, an alias of onevol.conf,

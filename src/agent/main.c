@@ -4,15 +4,17 @@
  *
  *   agent-BUILD serve          requests over stdin and stdout
  *   agent-BUILD bulk TICKET    gives its stdin and stdout to that session
+ *   agent-BUILD direct TICKET  gives it a connection to another host
  *   agent-BUILD version        prints BUILD
  *   #!REMOTES/onevol/agent     interpreter of files in remotes, by their name: monitor_ds
  */
+#include "agent/direct.h"
 #include "agent/monitor_ds.h"
 #include "agent/serve.h"
 #include "base/command.h"
 #include "local/bulk.h"
-#include <onevol_build.h>
 #include "wire/frame.h"
+#include <onevol_build.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -71,7 +73,9 @@ main(int argc, char **argv)
         return agent_serve(ONEVOL_BUILD);
     if (argc == 3 && !strcmp(argv[1], "bulk"))
         return bulk(argv[2]);
-    fprintf(stderr, "usage: onevol-agent serve | bulk TICKET | version\n"
+    if (argc == 3 && !strcmp(argv[1], "direct"))
+        return agent_direct(argv[2]);
+    fprintf(stderr, "usage: onevol-agent serve | bulk TICKET | direct TICKET | version\n"
                     "The front-end starts it by ssh; see onevol-agent(8).\n");
     return 2;
 }

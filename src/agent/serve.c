@@ -69,9 +69,9 @@ hello_out(Server *server)
 {
     g_byte_array_append(server->channel.queue, (const guint8 *)WIRE_PREAMBLE,
                         (guint)strlen(WIRE_PREAMBLE));
-    channel_send(&server->channel, FRAME_HELLO, 0,
-                 g_variant_new(WIRE_HELLO, server->build, server->beat_ms, server->silence_ms, 0,
-                               FALSE));
+    channel_send(
+        &server->channel, FRAME_HELLO, 0,
+        g_variant_new(WIRE_HELLO, server->build, server->beat_ms, server->silence_ms, 0, FALSE));
 }
 
 static void
@@ -209,8 +209,7 @@ tell_answer(Server *server, Worker *worker)
             session_add_lock(server->session, key, worker->lock_fd);
             worker->lock_fd = -1;
         }
-        send_bytes(server, worker->type, worker->stream, worker->answer->data,
-                   worker->answer->len);
+        send_bytes(server, worker->type, worker->stream, worker->answer->data, worker->answer->len);
     } else if (worker->state == WORKER_STUCK) {
         set_error(&error, ONEVOL_ERROR_TIMEOUT, "still busy: %s, pid %d (it cannot be killed)",
                   what, (int)worker->pid);
@@ -252,8 +251,8 @@ wait_for_something(Server *server)
     channel_poll(&server->channel, polls);
     polls[2] = (struct pollfd){.fd = server->log[0], .events = POLLIN};
     for (guint i = 0; i < count; i++, n++)
-        polls[n] = (struct pollfd){
-            .fd = ((Worker *)g_ptr_array_index(server->workers, i))->fd, .events = POLLIN};
+        polls[n] = (struct pollfd){.fd = ((Worker *)g_ptr_array_index(server->workers, i))->fd,
+                                   .events = POLLIN};
     sigemptyset(&none);
     if (ppoll(polls, n, &limit, &none) <= 0)
         return;

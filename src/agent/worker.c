@@ -77,8 +77,8 @@ work(Session *session, const Operation *operation, GVariant *arguments, int fd)
     GError *error = NULL;
     bool done = operation_run(operation, session, arguments, &reply, &error);
 
-    GVariant *message =
-        done ? g_variant_new(WIRE_REPLY, reply) : g_variant_new(WIRE_ERROR, error->code, error->message);
+    GVariant *message = done ? g_variant_new(WIRE_REPLY, reply)
+                             : g_variant_new(WIRE_ERROR, error->code, error->message);
     int lock_fd = -1;
     if (done && !strcmp(operation->name, "lock")) {
         const char *key;
@@ -186,7 +186,9 @@ receive(Worker *worker)
         struct cmsghdr header;
         char bytes[CMSG_SPACE(sizeof(int))];
     } control;
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
                              .msg_controllen = sizeof control};
 
     ssize_t got = recvmsg(worker->fd, &message, MSG_CMSG_CLOEXEC);

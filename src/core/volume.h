@@ -35,6 +35,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Datastore, datastore_free)
 /* From the driver's message, or asked of oned once. Owned by the datastore. */
 const OneDatastore *datastore_facts(Datastore *datastore, GError **error);
 
+/* Its commands run on one of BRIDGE_LIST, in turn; without such a list on the front-end. */
+bool datastore_use_bridge(Datastore *datastore, guint64 turn, GError **error);
+
 /* What its backend can do here: CAP_* of core/backend.h. */
 bool datastore_caps(Datastore *datastore, unsigned *caps, GError **error);
 

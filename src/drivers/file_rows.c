@@ -11,11 +11,12 @@ const ConfRow file_ds_conf[] = {
 const char *const file_live_snapshots[] = {"kvm", "qemu", NULL};
 
 const DriverAttribute file_attributes[] = {
-    {"DRIVER",          "format of new images and volatile disks, raw or qcow2",          "as imported"},
-    {"CONVERT",         "convert an imported image to DRIVER, YES or NO",                 "YES"        },
-    {"SPARSE",          "NO: all space of an image or disk is taken at once",             "YES"        },
-    {"LIVE_COPY",       "SUSPEND: a guest that cannot be frozen is suspended for a copy", "refuse"     },
-    {"SAFE_DIRS",       "directories that images may be imported from, blank-separated",  "any"        },
-    {"RESTRICTED_DIRS", "directories they may not; SAFE_DIRS wins",                       "none"       },
-    {NULL,              NULL,                                                             NULL         },
+    {"DRIVER",          "format of new images and volatile disks, raw or qcow2",          "as imported"  },
+    {"BRIDGE_LIST",     "hosts that run its commands, blank-separated",                   "the front-end"},
+    {"CONVERT",         "convert an imported image to DRIVER, YES or NO",                 "YES"          },
+    {"SPARSE",          "NO: all space of an image or disk is taken at once",             "YES"          },
+    {"LIVE_COPY",       "SUSPEND: a guest that cannot be frozen is suspended for a copy", "refuse"       },
+    {"SAFE_DIRS",       "directories that images may be imported from, blank-separated",  "any"          },
+    {"RESTRICTED_DIRS", "directories they may not; SAFE_DIRS wins",                       "none"         },
+    {NULL,              NULL,                                                             NULL           },
 };

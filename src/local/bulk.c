@@ -15,15 +15,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define CONNECT_MS 30000
+#define CONNECT_MS 60000 /* a way that fails comes before the one that works */
 
 /* A name that goes with its socket, in no directory. */
 static socklen_t
 address_of(const char *ticket, struct sockaddr_un *address)
 {
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int length = g_snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "onevol-bulk-%s",
-                            ticket);
+    int length =
+        g_snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "onevol-bulk-%s", ticket);
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
 }
 
@@ -63,14 +63,15 @@ take_descriptors(int fd, int fds[2])
         struct cmsghdr header;
         char bytes[CMSG_SPACE(2 * sizeof(int))];
     } control;
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
                              .msg_controllen = sizeof control};
 
     if (recvmsg(fd, &message, MSG_CMSG_CLOEXEC) != 1)
         return false;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (!header || header->cmsg_type != SCM_RIGHTS ||
-        header->cmsg_len != CMSG_LEN(2 * sizeof(int)))
+    if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(2 * sizeof(int)))
         return false;
     memcpy(fds, CMSG_DATA(header), 2 * sizeof(int));
     return true;
@@ -108,7 +109,9 @@ send_descriptors(int fd, int in, int out)
         struct cmsghdr header;
         char bytes[CMSG_SPACE(2 * sizeof(int))];
     } control = {0};
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
                              .msg_controllen = sizeof control};
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
@@ -172,9 +175,9 @@ connection_of(Session *session, const char *ticket, int fds[2], GError **error)
 static GVariant *
 result_variant(const StreamResult *result)
 {
-    return g_variant_new("(tt@ay)", result->size, result->data,
-                         g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, result->digest,
-                                                   DIGEST_LENGTH, 1));
+    return g_variant_new(
+        "(tt@ay)", result->size, result->data,
+        g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, result->digest, DIGEST_LENGTH, 1));
 }
 
 bool

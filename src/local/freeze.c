@@ -4,12 +4,14 @@
  *
  * A guardian process outside of our session and group thaws if this process, its agent, the
  * connection or the front-end dies in between, or does not come back in time: the guest runs again
- * within ten seconds, whatever happens here.
+ * within ten seconds, whatever happens here. Who comes next for the same guest waits for the
+ * guardian, which would let the guest go on in the middle of the other's copy.
  */
 #include "base/command.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "local/handlers.h"
+#include "local/session.h"
 #include "mover/copy.h"
 
 #include <errno.h>
@@ -17,200 +19,357 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FREEZE_MS SECONDS(4)  /* for the guest to freeze its file systems */
-#define INSTANT_MS SECONDS(6) /* after that the guardian thaws by itself */
-#define THAW_MS SECONDS(3)
+#define LOOK_MS SECONDS(5)
+#define STOP_MS SECONDS(6)     /* libvirt gives an agent that does not answer up after 5 */
+#define INSTANT_MS SECONDS(7)  /* after that the guardian thaws by itself */
+#define GO_MS SECONDS(3)       /* for one try to thaw */
+#define GUARDIAN_MS SECONDS(8) /* at most this long we wait for the guardian */
+#define TRIES 5u
+#define PAUSE_MS 200u /* after the first try; doubles */
 
-typedef struct Guest {
-    const char *uri, *domain;
-} Guest;
+/* `virsh` may be one of an old host: its words are those that all releases know. */
+typedef struct Way {
+    const char *stop, *go, *what;
+} Way;
+
+static const Way freeze = {"domfsfreeze", "domfsthaw", "guest file systems frozen"};
+static const Way suspend = {"suspend", "resume", "guest suspended"};
+
+typedef struct Copy {
+    const char *uri, *domain; /* the guest */
+    const char *source, *target;
+    bool instant; /* the file system shares blocks */
+} Copy;
 
 /* Runs `virsh -c URI COMMAND DOMAIN`; `out` may be NULL. */
 static bool
-virsh(const Guest *guest, const char *command, unsigned timeout_ms, char **out, GError **error)
+virsh(const Copy *copy, const char *command, unsigned timeout_ms, char **out, GError **error)
 {
-    g_autoptr(Argv) argv = argv_new("virsh", "-q", "-c", guest->uri, command, guest->domain);
+    g_autoptr(Argv) argv = argv_new("virsh", "-q", "-c", copy->uri, command, copy->domain);
     CommandOptions options = {.timeout_ms = timeout_ms};
 
-    return command_check(argv, &options, out, error);
+    if (command_check(argv, &options, out, error))
+        return true;
+    g_prefix_error(error, "%s: ", command);
+    return false;
 }
 
 typedef struct Guardian {
     pid_t pid;
-    int pipe; /* a byte: all is well; its end: nobody is left to thaw */
+    int socket; /* from it: it is ready; to it: all is well; its end: nobody is left to thaw */
 } Guardian;
 
-/* In the guardian: a child of its own runs virsh, since command_run() may be what died. */
+/* What the guardian's exit status says. */
+enum {
+    GUARDIAN_LATE = 1,    /* it was not told anything in time, and acted */
+    GUARDIAN_IN_VAIN = 2, /* it acted, and virsh failed each time */
+};
+
 static void
-guard(int pipe, const Guest *guest, const char *undo, int timeout_ms)
+pause_ms(unsigned ms)
 {
-    struct pollfd wait = {.fd = pipe, .events = POLLIN};
-    char byte;
+    while (poll(NULL, 0, (int)ms) < 0 && errno == EINTR) {
+    }
+}
+
+/* In the guardian: one try, in a child that cannot hold us up. */
+static bool
+try_to_go(const Copy *copy, const char *go)
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0) {
+        setpgid(0, 0);
+        execlp("virsh", "virsh", "-q", "-c", copy->uri, go, copy->domain, NULL);
+        _exit(127);
+    }
+    for (unsigned waited = 0; child > 0 && waited < GO_MS; waited += 10) {
+        if (waitpid(child, &status, WNOHANG) == child)
+            return status == 0;
+        pause_ms(10);
+    }
+    if (child > 0)
+        kill(-child, SIGKILL);
+    return false;
+}
+
+static bool
+let_go_on(const Copy *copy, const char *go)
+{
+    bool gone = try_to_go(copy, go);
+
+    for (unsigned try = 1; !gone && try < TRIES; try++) {
+        pause_ms(PAUSE_MS << (try - 1));
+        gone = try_to_go(copy, go);
+    }
+    if (gone) { /* an order to stop may have been on its way when its sender died */
+        pause_ms(PAUSE_MS);
+        try_to_go(copy, go);
+    }
+    return gone;
+}
+
+/* Keeps `socket` and `lock` only: no connection, no lock of the action and no child's pipe may
+ * stay open because of us. */
+static void
+leave_the_family(int socket, int lock)
+{
+    int null = open("/dev/null", O_RDWR);
+    const int keep[] = {null, null, null, socket, lock};
+    const int count = G_N_ELEMENTS(keep);
+    int high[G_N_ELEMENTS(keep)];
 
     setsid();
     signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
-    int null = open("/dev/null", O_RDWR);
-    for (int fd = 0; fd < 3; fd++) /* the connection must not stay open because of us */
-        dup2(null, fd);
-    for (int fd = 3; fd < 1024; fd++)
-        if (fd != pipe)
+    signal(SIGCHLD, SIG_DFL);
+    for (int fd = 0; fd < count; fd++)
+        high[fd] = fcntl(keep[fd], F_DUPFD, count);
+    for (int fd = 0; fd < count; fd++)
+        dup3(high[fd], fd, fd < 3 ? 0 : O_CLOEXEC);
+    if (syscall(SYS_close_range, (unsigned)count, ~0u, 0u))
+        for (int fd = count; fd < 4096; fd++) /* kernels before 5.9 */
             close(fd);
-
-    while (poll(&wait, 1, timeout_ms) < 0 && errno == EINTR) {
-    }
-    if ((wait.revents & POLLIN) && read(pipe, &byte, 1) == 1)
-        _exit(0);
-    for (int try = 0; try < 3; try++) {
-        pid_t child = fork();
-        int status;
-        if (child == 0) {
-            alarm(THAW_MS / 1000);
-            execlp("virsh", "virsh", "-q", "-c", guest->uri, undo, guest->domain, NULL);
-            _exit(127);
-        }
-        if (waitpid(child, &status, 0) == child && status == 0)
-            break;
-    }
-    _exit(1);
 }
 
+G_GNUC_NORETURN static void
+guard(int socket, int lock, const Copy *copy, const char *go, int timeout_ms)
+{
+    struct pollfd wait = {.fd = 3, .events = POLLIN};
+    int ready, status = 0;
+    char byte;
+
+    leave_the_family(socket, lock);
+    if (write(3, "", 1) != 1)
+        _exit(0); /* dead already, so nothing was stopped */
+    while ((ready = poll(&wait, 1, timeout_ms)) < 0 && errno == EINTR) {
+    }
+    if (ready > 0 && read(3, &byte, 1) == 1)
+        _exit(0);
+    if (ready == 0)
+        status |= GUARDIAN_LATE;
+    if (!let_go_on(copy, go))
+        status |= GUARDIAN_IN_VAIN;
+    _exit(status);
+}
+
+/* On return it is out of reach of what ends us. */
 static bool
-guardian_start(const Guest *guest, const char *undo, int timeout_ms, Guardian *guardian,
+guardian_start(const Copy *copy, const char *go, int timeout_ms, int lock, Guardian *guardian,
                GError **error)
 {
     int ends[2];
+    char byte;
 
-    if (pipe2(ends, O_CLOEXEC))
-        return set_error_errno(error, errno, "cannot make a pipe");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+        return set_error_errno(error, errno, "cannot make a socket");
     guardian->pid = fork();
     if (guardian->pid == 0) {
-        close(ends[1]);
-        guard(ends[0], guest, undo, timeout_ms);
+        close(ends[0]);
+        guard(ends[1], lock, copy, go, timeout_ms);
     }
-    close(ends[0]);
-    guardian->pipe = ends[1];
-    if (guardian->pid > 0)
+    int number = errno;
+    close(ends[1]);
+    guardian->socket = ends[0];
+    struct pollfd wait = {.fd = ends[0], .events = POLLIN};
+    if (guardian->pid > 0 && poll(&wait, 1, (int)GO_MS) > 0 && read(ends[0], &byte, 1) == 1)
         return true;
-    close(guardian->pipe);
-    return set_error_errno(error, errno, "cannot start the guardian");
+    close(guardian->socket);
+    return set_error_errno(error, guardian->pid < 0 ? number : ETIME, "cannot start the guardian");
 }
 
-/* `well` false: the guardian does it now. */
-static bool
+/* `well` false: the guardian does it now. Returns what its exit status says. */
+static int
 guardian_dismiss(Guardian *guardian, bool well)
 {
-    int status = 0;
+    int status;
 
     if (well)
-        (void)!write(guardian->pipe, "", 1);
-    close(guardian->pipe);
-    while (waitpid(guardian->pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return well;
+        (void)!send(guardian->socket, "", 1, MSG_NOSIGNAL);
+    close(guardian->socket);
+    if (!command_reap(guardian->pid, &status, GUARDIAN_MS))
+        return GUARDIAN_IN_VAIN; /* it tries on */
+    return WIFEXITED(status) ? WEXITSTATUS(status) : GUARDIAN_IN_VAIN;
 }
 
-typedef bool (*CopyStep)(const char *source, const char *target, GError **error);
-
-/* Between `stop` and `go` of the guest. */
+/* It said no: nothing is under way any more, and an agent undoes what it froze until then. */
 static bool
-copy_stopped(const Guest *guest, const char *stop, const char *go, int timeout_ms, CopyStep copy,
-             const char *source, const char *target, GError **error)
+is_answer(const GError *error)
 {
-    Guardian guardian;
-    GError *undone = NULL;
+    return error && error->code != ONEVOL_ERROR_TIMEOUT && error->code != ONEVOL_ERROR_CANCELLED;
+}
 
-    if (!guardian_start(guest, go, timeout_ms, &guardian, error))
+/* The guest goes on. Not even a signal to us stops that; it counts afterwards. */
+static int
+go_on(const Copy *copy, const Way *way, Guardian *guardian, bool stopped, const GError *refused)
+{
+    g_autoptr(GError) error = NULL;
+    bool cancelled = cancel_requested();
+
+    cancel_forget();
+    bool never = !stopped && is_answer(refused);
+    bool running = virsh(copy, way->go, GO_MS, NULL, &error);
+    if (stopped && !running)
+        log_warn("the guardian lets '%s' go on: %s", copy->domain, error->message);
+    int acted = guardian_dismiss(guardian, running || never);
+    if (cancelled)
+        raise(SIGTERM);
+    return acted;
+}
+
+static bool
+take(const Copy *copy, GError **error)
+{
+    CopyResult result;
+
+    return copy->instant ? copy_reflink(copy->source, copy->target, error)
+                         : copy_file(copy->source, copy->target, true, &result, error);
+}
+
+/* The copy between stop and go. *stopped: that did work, so it is no use to try another way. */
+static bool
+copy_stopped(const Copy *copy, const Way *way, int lock, bool *stopped, GError **error)
+{
+    GError *local = NULL;
+    Guardian guardian = {.socket = -1};
+
+    *stopped = false;
+    if (!guardian_start(copy, way->go, copy->instant ? (int)INSTANT_MS : -1, lock, &guardian,
+                        error))
         return false;
-    bool stopped = virsh(guest, stop, FREEZE_MS, NULL, error);
-    bool done = stopped && copy(source, target, error);
-    /* also after a freeze that failed: it may have frozen some */
-    bool running = virsh(guest, go, THAW_MS, NULL, &undone);
-    if (stopped && !running) {
-        log_warn("the guardian lets '%s' go on: %s", guest->domain, undone->message);
-        guardian_dismiss(&guardian, false);
-    } else {
-        guardian_dismiss(&guardian, true);
+    *stopped = virsh(copy, way->stop, STOP_MS, NULL, &local);
+    bool done = *stopped && take(copy, &local);
+    int acted = go_on(copy, way, &guardian, *stopped, local);
+    if (acted & GUARDIAN_IN_VAIN) {
+        g_clear_error(&local);
+        done = set_error(&local, ONEVOL_ERROR_TIMEOUT,
+                         "guest '%s' may still stand still: `virsh -c %s %s %s` does not work",
+                         copy->domain, copy->uri, way->go, copy->domain);
+    } else if (done && (acted & GUARDIAN_LATE)) {
+        done = set_error(&local, ONEVOL_ERROR_TIMEOUT,
+                         "the copy took more than %u s, in which guest '%s' was let go on",
+                         INSTANT_MS / 1000, copy->domain);
     }
-    g_clear_error(&undone);
+    if (local)
+        g_propagate_error(error, local);
     return done;
 }
 
+/* qemu holds locks on what it has open; a wrong LIBVIRT_URI must not make a guest look absent. */
 static bool
-share(const char *source, const char *target, GError **error)
+nobody_has_it_open(const Copy *copy, GError **error)
 {
-    return copy_reflink(source, target, error);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(copy->source, O_RDWR | O_CLOEXEC);
+
+    bool held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    if (fd >= 0)
+        close(fd);
+    return !held || set_error(error, ONEVOL_ERROR_REFUSED,
+                              "libvirt at '%s' knows no guest '%s', but a process uses '%s'",
+                              copy->uri, copy->domain, copy->source);
 }
 
 static bool
-copy_any(const char *source, const char *target, GError **error)
+is_running(const Copy *copy, bool *running, GError **error)
+{
+    static const char *const still[] = {"paused", "shut off", "crashed", "pmsuspended", NULL};
+    g_autofree char *state = NULL;
+    GError *local = NULL;
+
+    if (virsh(copy, "domstate", LOOK_MS, &state, &local)) {
+        *running = !g_strv_contains(still, g_strstrip(state));
+        return true;
+    }
+    if (!strstr(local->message, "failed to get domain")) {
+        g_propagate_error(error, local);
+        return false;
+    }
+    g_clear_error(&local);
+    *running = false;
+    return nobody_has_it_open(copy, error);
+}
+
+static bool
+copy_of_still(const Copy *copy, GError **error)
 {
     CopyResult result;
-    return copy_file(source, target, true, &result, error);
-}
+    bool running;
 
-static bool
-is_running(const Guest *guest, bool *running, GError **error)
-{
-    g_autofree char *state = NULL;
-
-    if (!virsh(guest, "domstate", SECONDS(10), &state, error))
+    if (!copy_file(copy->source, copy->target, true, &result, error) ||
+        !is_running(copy, &running, error))
         return false;
-    *running = !strcmp(g_strstrip(state), "running");
-    return true;
+    return !running || set_error(error, ONEVOL_ERROR_BUSY,
+                                 "guest '%s' went on while its disk was copied", copy->domain);
 }
 
 static bool
-copy_of_running(const Guest *guest, bool may_suspend, const char *source, const char *target,
-                const char **how, GError **error)
+copy_of_running(Copy *copy, bool may_suspend, int lock, char **how, GError **error)
 {
-    g_autoptr(GError) unfrozen = NULL;
-    /* found out before the guest is touched; what this shares is replaced */
-    bool instant = copy_reflink(source, target, NULL);
+    g_autoptr(GError) refused = NULL;
+    const Way *way = &freeze;
+    bool stopped = false;
 
-    *how = "reflink, guest file systems frozen";
-    if (instant && copy_stopped(guest, "domfsfreeze", "domfsthaw", INSTANT_MS, share, source,
-                                target, &unfrozen))
-        return true;
-    if (may_suspend) {
-        *how = instant ? "reflink, guest suspended" : "copy, guest suspended";
-        return copy_stopped(guest, "suspend", "resume", instant ? (int)INSTANT_MS : -1,
-                            instant ? share : copy_any, source, target, error);
+    /* found out before the guest is touched; what this shares is replaced */
+    copy->instant = copy_reflink(copy->source, copy->target, &refused);
+    if (!copy->instant && !g_error_matches(refused, ONEVOL_ERROR, ONEVOL_ERROR_UNSUPPORTED)) {
+        g_propagate_error(error, g_steal_pointer(&refused));
+        return false;
     }
-    if (!instant)
+    if (!copy->instant && !may_suspend)
         return set_error(error, ONEVOL_ERROR_REFUSED,
-                         "the file system of '%s' cannot share blocks, so '%s' would have to stand "
-                         "still for a whole copy (LIVE_COPY=SUSPEND allows it)",
-                         source, guest->domain);
-    return set_error(error, ONEVOL_ERROR_REFUSED,
-                     "the guest's file systems cannot be frozen (LIVE_COPY=SUSPEND allows to "
-                     "suspend it instead): %s",
-                     unfrozen->message);
+                         "the file system of '%s' cannot share blocks, so guest '%s' would have to "
+                         "stand still for a whole copy (LIVE_COPY=SUSPEND allows it)",
+                         copy->source, copy->domain);
+    bool done = copy->instant && copy_stopped(copy, way, lock, &stopped, &refused);
+    if (!done && !stopped && may_suspend && !cancel_requested()) {
+        if (refused)
+            log_info("not frozen but suspended: %s", refused->message);
+        g_clear_error(&refused);
+        way = &suspend;
+        done = copy_stopped(copy, way, lock, &stopped, &refused);
+    }
+    *how = g_strdup_printf("%s, %s", copy->instant ? "reflink" : "copy", way->what);
+    if (!done && !stopped && !may_suspend && is_answer(refused))
+        return set_error(error, ONEVOL_ERROR_REFUSED,
+                         "the file systems of guest '%s' cannot be frozen (LIVE_COPY=SUSPEND "
+                         "allows to suspend it instead): %s",
+                         copy->domain, refused->message);
+    if (!done)
+        g_propagate_error(error, g_steal_pointer(&refused));
+    return done;
 }
 
 bool
 local_frozen_copy(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant **reply,
                   GError **error)
 {
-    const char *source, *target, *how = "copy, guest not running";
-    Guest guest;
+    g_autofree char *how = NULL;
+    Copy copy = {0};
     gboolean may_suspend;
     bool running;
 
-    g_variant_get(arguments, "(&s&sb&s&s)", &guest.uri, &guest.domain, &may_suspend, &source,
-                  &target);
-    if (!is_running(&guest, &running, error))
+    g_variant_get(arguments, "(&s&sb&s&s)", &copy.uri, &copy.domain, &may_suspend, &copy.source,
+                  &copy.target);
+    g_autofree char *guest = g_strdup_printf("guest %s of %s", copy.domain, copy.uri);
+    int lock = machine_lock(guest, error);
+    if (lock < 0)
         return false;
-    bool done = running ? copy_of_running(&guest, may_suspend, source, target, &how, error)
-                        : copy_any(source, target, error);
+    bool done = is_running(&copy, &running, error) &&
+                (running ? copy_of_running(&copy, may_suspend, lock, &how, error)
+                         : copy_of_still(&copy, error));
+    close(lock);
     if (!done) {
-        unlink(target);
+        unlink(copy.target);
         return false;
     }
-    *reply = g_variant_new("(s)", how);
+    *reply = g_variant_new("(s)", how ? how : "copy, guest not running");
     return true;
 }

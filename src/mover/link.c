@@ -90,8 +90,8 @@ link_write(const StreamLink *link, struct iovec *pieces, int count, GError **err
             continue;
         }
         if (wrote < 0)
-            return set_error(error, ONEVOL_ERROR_UNREACHABLE,
-                             "the bulk connection broke: %s", g_strerror(errno));
+            return set_error(error, ONEVOL_ERROR_UNREACHABLE, "the bulk connection broke: %s",
+                             g_strerror(errno));
         size_t left = (size_t)wrote;
         for (; count > 0 && left >= pieces->iov_len; count--)
             left -= pieces++->iov_len;

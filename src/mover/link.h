@@ -23,7 +23,6 @@ bool link_read_some(const StreamLink *link, void *bytes, size_t length, size_t *
 bool link_write(const StreamLink *link, struct iovec *pieces, int count, GError **error);
 
 bool link_send_frame(const StreamLink *link, FrameType type, unsigned flags, const void *first,
-                     size_t first_length, const void *second, size_t second_length,
-                     GError **error);
+                     size_t first_length, const void *second, size_t second_length, GError **error);
 /* `buffer` holds FRAME_LIMIT bytes. */
 bool link_read_frame(const StreamLink *link, Frame *frame, guint8 *buffer, GError **error);

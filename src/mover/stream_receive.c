@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define SIZE_LIMIT (1ull << 50) /* of one file: a wrong number must not keep us hashing zeros */
-#define FLUSH (32u << 20) /* written data is sent to the disk in such steps */
+#define FLUSH (32u << 20)       /* written data is sent to the disk in such steps */
 
 typedef struct Receiver {
     const StreamLink *in;
@@ -244,8 +244,8 @@ begin_root(Receiver *receiver, guint32 mode, guint64 size)
     const char *path = receiver->target->path;
 
     if (S_ISREG(mode))
-        return begin_content(
-            receiver, open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666), size, "");
+        return begin_content(receiver, open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666),
+                             size, "");
     if (!S_ISDIR(mode) || !receiver->target->tree)
         return broken(receiver, "a tree where a file was asked for");
     if (mkdir(path, (mode & 07777) | 0700))
@@ -296,8 +296,7 @@ begin_entry(Receiver *receiver, const Frame *frame)
     if (receiver->fd >= 0 || size > SIZE_LIMIT ||
         !(S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
         return broken(receiver, "an entry that cannot be");
-    return *name ? begin_below(receiver, name, mode, size, link)
-                 : begin_root(receiver, mode, size);
+    return *name ? begin_below(receiver, name, mode, size, link) : begin_root(receiver, mode, size);
 }
 
 static bool
@@ -339,8 +338,15 @@ stream_receive(const StreamLink *in, const StreamTarget *target, StreamResult *r
     g_autoptr(Digest) total = digest_new();
     g_autofree guint8 *buffer = g_malloc(FRAME_LIMIT);
     g_autofree guint8 *chunk = g_malloc(DIGEST_CHUNK);
-    Receiver receiver = {.in = in, .target = target, .root = -1, .total = total, .buffer = buffer,
-                         .result = result, .error = error, .fd = -1, .chunk = chunk};
+    Receiver receiver = {.in = in,
+                         .target = target,
+                         .root = -1,
+                         .total = total,
+                         .buffer = buffer,
+                         .result = result,
+                         .error = error,
+                         .fd = -1,
+                         .chunk = chunk};
 
     *result = (StreamResult){0};
     bool done = receive_all(&receiver);

@@ -34,8 +34,7 @@ close_fd(int *fd)
 static bool
 send_entry(Sender *sender, const char *path, guint32 mode, guint64 size, const char *link)
 {
-    g_autoptr(GBytes) bytes =
-        message_pack(g_variant_new("(^ayut^ay)", path, mode, size, link));
+    g_autoptr(GBytes) bytes = message_pack(g_variant_new("(^ayut^ay)", path, mode, size, link));
 
     if (g_bytes_get_size(bytes) > FRAME_LIMIT)
         return set_error(sender->error, ONEVOL_ERROR_UNSUPPORTED, "the name '%s' is too long",
@@ -85,8 +84,8 @@ read_chunk(Sender *sender, int fd, guint64 base, size_t length)
         if (some < 0 && errno == EINTR)
             continue;
         if (some < 0)
-            return set_error_errno(sender->error, errno,
-                                   "cannot read at offset %" G_GUINT64_FORMAT, base + got);
+            return set_error_errno(sender->error, errno, "cannot read at offset %" G_GUINT64_FORMAT,
+                                   base + got);
         if (some == 0)
             return set_error(sender->error, ONEVOL_ERROR_CORRUPT,
                              "the source shrank while it was read");
@@ -202,8 +201,8 @@ stream_send(const StreamLink *out, const char *path, bool tree, StreamResult *re
 {
     g_autoptr(Digest) total = digest_new();
     g_autofree guint8 *chunk = g_malloc(DIGEST_CHUNK);
-    Sender sender = {.out = out, .root = path, .chunk = chunk, .total = total, .result = result,
-                     .error = error};
+    Sender sender = {
+        .out = out, .root = path, .chunk = chunk, .total = total, .result = result, .error = error};
 
     *result = (StreamResult){0};
     if (!(tree ? send_tree(&sender) : send_file(&sender, path, "")))

@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/path.h"
-#include <onevol_build.h>
 #include "remote/ssh.h"
+#include <onevol_build.h>
 
 #include <string.h>
 
@@ -27,10 +27,10 @@ deploy_build(void)
 static char *
 start_script(const char *arguments)
 {
-    return g_strdup_printf(FIND_DIRECTORY
-                           "[ -f $d/agent-%s ] || "
-                           "{ echo \"" DEPLOY_MISSING "$(uname -m)\" >&2; exit 127; }; "
-                           "exec $d/agent-%s %s",
+    return g_strdup_printf(FIND_DIRECTORY "[ -f $d/agent-%s ] || "
+                                          "{ echo \"" DEPLOY_MISSING
+                                          "$(uname -m)\" >&2; exit 127; }; "
+                                          "exec $d/agent-%s %s",
                            ONEVOL_BUILD, ONEVOL_BUILD, arguments);
 }
 
@@ -41,10 +41,10 @@ deploy_serve_script(void)
 }
 
 char *
-deploy_bulk_script(const char *ticket)
+deploy_bulk_script(const char *mode, const char *ticket)
 {
     g_assert(name_is_safe(ticket));
-    g_autofree char *arguments = g_strconcat("bulk ", ticket, NULL);
+    g_autofree char *arguments = g_strconcat(mode, " ", ticket, NULL);
     return start_script(arguments);
 }
 
@@ -57,7 +57,8 @@ push_script(gsize length)
         "umask 077; [ -d $d ] || mkdir $d || exit 124; "
         "t=$d/new-$$-%08x; trap \"rm -f $t\" EXIT; "
         "cat > $t || exit 124; "
-        "[ $(wc -c < $t) -eq %" G_GSIZE_FORMAT " ] || { echo the copy was cut short >&2; exit 124; }; "
+        "[ $(wc -c < $t) -eq %" G_GSIZE_FORMAT
+        " ] || { echo the copy was cut short >&2; exit 124; }; "
         "chmod 700 $t || exit 124; v=$($t version) || exit 126; "
         "[ x$v = x%s ] || { echo \"the agent is of another build: $v\" >&2; exit 123; }; "
         "mv -f $t $d/agent-%s",

@@ -17,7 +17,8 @@ const char *deploy_build(void);
  * is not there. */
 #define DEPLOY_MISSING "onevol-agent is not there, machine "
 char *deploy_serve_script(void);
-char *deploy_bulk_script(const char *ticket);
+/* `mode` is bulk or direct. */
+char *deploy_bulk_script(const char *mode, const char *ticket);
 
 /* Copies the agent for `machine` (as `uname -m` says) there and lets it say its build once. */
 bool deploy_push(const char *host, const char *machine, GError **error);

@@ -458,7 +458,7 @@ host_run(Host *host, StepKind kind, const char *object, const Argv *argv, unsign
     if (status != 0)
         return command_judge(argv, status, g_variant_get_bytestring(said), "", error);
     if (out)
-        *out = g_strndup(bytes, length);
+        *out = g_strndup(bytes ? bytes : "", length); /* an empty array lies nowhere */
     return true;
 }
 
@@ -467,8 +467,8 @@ static bool
 transfer(Host *from, const char *source, Host *to, const char *target, bool tree, char **how,
          GError **error)
 {
-    g_autofree char *what = g_strdup_printf("copy '%s' on %s to '%s' on %s", source, from->name,
-                                            target, to->name);
+    g_autofree char *what =
+        g_strdup_printf("copy '%s' on %s to '%s' on %s", source, from->name, target, to->name);
     gint64 start = g_get_monotonic_time();
     StreamResult result;
 

@@ -73,8 +73,7 @@ limit_of(const char *name, unsigned otherwise)
 static void
 hello_in(RemoteSession *session, const Frame *frame, size_t length)
 {
-    g_autoptr(GVariant) hello =
-        message_unpack(frame->payload, length, WIRE_HELLO, &session->lost);
+    g_autoptr(GVariant) hello = message_unpack(frame->payload, length, WIRE_HELLO, &session->lost);
     const char *build;
 
     if (!hello)
@@ -98,8 +97,8 @@ error_of(const Frame *frame, size_t length)
         return error;
     g_variant_get(message, "(u&s)", &code, &text);
     g_autofree char *line = one_line(text, 1000);
-    set_error(&error, code >= 1 && code <= ONEVOL_ERROR_LOST ? (OnevolError)code
-                                                             : ONEVOL_ERROR_FAILED,
+    set_error(&error,
+              code >= 1 && code <= ONEVOL_ERROR_LOST ? (OnevolError)code : ONEVOL_ERROR_FAILED,
               "%s", line);
     return error;
 }
@@ -493,6 +492,16 @@ remote_session_has_failed(RemoteSession *session, guint32 request)
     return failed;
 }
 
+bool
+remote_session_is_done(RemoteSession *session, guint32 request)
+{
+    g_mutex_lock(&session->lock);
+    const Answer *answer = g_hash_table_lookup(session->answers, GUINT_TO_POINTER(request));
+    bool done = session->lost || !answer || answer->done;
+    g_mutex_unlock(&session->lock);
+    return done;
+}
+
 /* After a signal the request is cancelled and gets a moment to answer. What is asked after a
  * signal is there to undo things, and is not cancelled. The lock is held. */
 static void
@@ -537,8 +546,8 @@ remote_session_wait(RemoteSession *session, guint32 request, GVariant **reply, G
 }
 
 bool
-remote_session_call(RemoteSession *session, const char *name, GVariant *arguments,
-                    GVariant **reply, GError **error)
+remote_session_call(RemoteSession *session, const char *name, GVariant *arguments, GVariant **reply,
+                    GError **error)
 {
     return remote_session_wait(session, remote_session_start(session, name, arguments), reply,
                                error);

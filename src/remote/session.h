@@ -31,10 +31,11 @@ const char *remote_session_host(const RemoteSession *session);
 guint32 remote_session_start(RemoteSession *session, const char *name, GVariant *arguments);
 /* Waits for the answer and forgets the request. *reply is a full reference. A signal to this
  * process cancels the request. */
-bool remote_session_wait(RemoteSession *session, guint32 request, GVariant **reply,
-                         GError **error);
+bool remote_session_wait(RemoteSession *session, guint32 request, GVariant **reply, GError **error);
 /* True if it failed, or the session is lost, so that nobody need wait for its data. */
 bool remote_session_has_failed(RemoteSession *session, guint32 request);
+/* True once it was answered either way, or the session is lost. */
+bool remote_session_is_done(RemoteSession *session, guint32 request);
 void remote_session_cancel(RemoteSession *session, guint32 request);
 
 /* Both of the first two. */

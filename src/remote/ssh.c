@@ -21,9 +21,11 @@ ssh_host_check(const char *host, GError **error)
 Argv *
 ssh_argv(const char *host, const char *script, unsigned flags)
 {
-    Argv *argv = argv_new("ssh", "-T", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o",
-                          "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3");
+    Argv *argv =
+        argv_new("ssh", "-T", "-x", flags & SSH_FORWARD_AGENT ? "-A" : "-a", "-o", "BatchMode=yes",
+                 "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3", "-o");
 
+    argv_addf(argv, "ConnectTimeout=%d", flags & SSH_HURRY ? 5 : 10);
     if (flags & SSH_OWN_CONNECTION)
         argv_add(argv, "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "Compression=no");
     else if (flags & SSH_NO_MASTER)
@@ -36,8 +38,7 @@ ssh_argv(const char *host, const char *script, unsigned flags)
 }
 
 bool
-ssh_start(const char *host, const char *script, unsigned flags, CommandChild *child,
-          GError **error)
+ssh_start(const char *host, const char *script, unsigned flags, CommandChild *child, GError **error)
 {
     g_autoptr(Argv) argv = ssh_argv(host, script, flags);
     CommandOptions options = {0};
@@ -76,31 +77,31 @@ static const struct {
     OnevolError code;
     const char *meaning;
 } explanations[] = {
-    {"Could not resolve hostname",               ONEVOL_ERROR_UNREACHABLE, "its name is not known"                },
-    {"Connection refused",                       ONEVOL_ERROR_UNREACHABLE, "it refuses ssh connections"           },
-    {"No route to host",                         ONEVOL_ERROR_UNREACHABLE, "it cannot be reached"                 },
-    {"Network is unreachable",                   ONEVOL_ERROR_UNREACHABLE, "it cannot be reached"                 },
-    {"timed out",                                ONEVOL_ERROR_UNREACHABLE, "it does not answer"                   },
-    {"REMOTE HOST IDENTIFICATION HAS CHANGED",   ONEVOL_ERROR_DENIED,      "its ssh host key has changed"         },
-    {"Host key verification failed",             ONEVOL_ERROR_DENIED,      "its ssh host key is not known"        },
-    {"Permission denied (",                      ONEVOL_ERROR_DENIED,      "it does not accept our ssh key"       },
-    {"Too many authentication failures",         ONEVOL_ERROR_DENIED,      "it does not accept our ssh keys"      },
-    {"belongs to somebody else",                 ONEVOL_ERROR_DENIED,      "the agent's directory is not safe"    },
-    {"No space left",                            ONEVOL_ERROR_NO_SPACE,    "/var/tmp is full"                     },
-    {"Disk quota exceeded",                      ONEVOL_ERROR_NO_SPACE,    "/var/tmp is full"                     },
-    {"Read-only file system",                    ONEVOL_ERROR_DENIED,      "/var/tmp cannot be written to"        },
-    {"cannot execute binary",                    ONEVOL_ERROR_UNSUPPORTED, "the agent is for another kind of machine"},
-    {"Exec format error",                        ONEVOL_ERROR_UNSUPPORTED, "the agent is for another kind of machine"},
-    {"another build",                            ONEVOL_ERROR_UNSUPPORTED, "the agent's file does not belong to this program"},
+    {"Could not resolve hostname",             ONEVOL_ERROR_UNREACHABLE, "its name is not known"                           },
+    {"Connection refused",                     ONEVOL_ERROR_UNREACHABLE, "it refuses ssh connections"                      },
+    {"No route to host",                       ONEVOL_ERROR_UNREACHABLE, "it cannot be reached"                            },
+    {"Network is unreachable",                 ONEVOL_ERROR_UNREACHABLE, "it cannot be reached"                            },
+    {"timed out",                              ONEVOL_ERROR_UNREACHABLE, "it does not answer"                              },
+    {"REMOTE HOST IDENTIFICATION HAS CHANGED", ONEVOL_ERROR_DENIED,      "its ssh host key has changed"                    },
+    {"Host key verification failed",           ONEVOL_ERROR_DENIED,      "its ssh host key is not known"                   },
+    {"Permission denied (",                    ONEVOL_ERROR_DENIED,      "it does not accept our ssh key"                  },
+    {"Too many authentication failures",       ONEVOL_ERROR_DENIED,      "it does not accept our ssh keys"                 },
+    {"belongs to somebody else",               ONEVOL_ERROR_DENIED,      "the agent's directory is not safe"               },
+    {"No space left",                          ONEVOL_ERROR_NO_SPACE,    "/var/tmp is full"                                },
+    {"Disk quota exceeded",                    ONEVOL_ERROR_NO_SPACE,    "/var/tmp is full"                                },
+    {"Read-only file system",                  ONEVOL_ERROR_DENIED,      "/var/tmp cannot be written to"                   },
+    {"cannot execute binary",                  ONEVOL_ERROR_UNSUPPORTED, "the agent is for another kind of machine"        },
+    {"Exec format error",                      ONEVOL_ERROR_UNSUPPORTED, "the agent is for another kind of machine"        },
+    {"another build",                          ONEVOL_ERROR_UNSUPPORTED, "the agent's file does not belong to this program"},
 };
 
 bool
 ssh_explain(int status, const char *said, GError **error)
 {
     g_autofree char *text = one_line(said, 400);
-    g_autofree char *ended =
-        WIFEXITED(status) ? g_strdup_printf("ssh exited %d", WEXITSTATUS(status))
-                          : g_strdup_printf("ssh died of signal %d", WTERMSIG(status));
+    g_autofree char *ended = WIFEXITED(status)
+                                 ? g_strdup_printf("ssh exited %d", WEXITSTATUS(status))
+                                 : g_strdup_printf("ssh died of signal %d", WTERMSIG(status));
 
     for (guint i = 0; i < G_N_ELEMENTS(explanations); i++)
         if (strstr(text, explanations[i].said))

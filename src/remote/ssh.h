@@ -17,6 +17,8 @@
 enum {
     SSH_OWN_CONNECTION = 1 << 0, /* not through the site's shared one: it blocks under bulk data */
     SSH_NO_MASTER = 1 << 1,      /* may use the shared one, never becomes it */
+    SSH_FORWARD_AGENT = 1 << 2,  /* the host may log in elsewhere with our keys meanwhile */
+    SSH_HURRY = 1 << 3,          /* 5 s to connect: there is another way */
 };
 
 /* False and USAGE for what ssh could take for an option or a command. */

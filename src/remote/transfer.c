@@ -2,8 +2,11 @@
 #include "remote/transfer.h"
 
 #include "base/error.h"
+#include "base/log.h"
+#include "mover/link.h"
 #include "remote/deploy.h"
 #include "remote/ssh.h"
+#include "wire/frame.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -13,6 +16,7 @@
 typedef struct Side {
     RemoteSession *session; /* NULL: this machine */
     CommandChild ssh;
+    char *ticket;
     guint32 request;
     GVariant *reply;
     GError *error;
@@ -24,6 +28,7 @@ side_clear(Side *side)
     int status;
 
     ssh_end(&side->ssh, false, &status);
+    g_clear_pointer(&side->ticket, g_free);
     g_clear_pointer(&side->reply, g_variant_unref);
     g_clear_error(&side->error);
 }
@@ -40,30 +45,47 @@ stop_if_failed(gpointer data, GError **error)
     return set_error(error, ONEVOL_ERROR_UNREACHABLE, "the other side gave up");
 }
 
-/* What ssh said, behind an error of a connection that did not come about. */
-static void
-add_stderr(const Side *side, GError **error)
+/* What ssh or the agent behind it said; the caller frees it. */
+static char *
+read_stderr(const Side *side)
 {
     char buffer[1000];
 
+    g_usleep(50000); /* last words come by another pipe */
     fcntl(side->ssh.err, F_SETFL, O_NONBLOCK);
     ssize_t got = read(side->ssh.err, buffer, sizeof buffer - 1);
-    if (got <= 0 || !error || !*error)
+    buffer[MAX(got, 0)] = '\0';
+    return one_line(buffer, 300);
+}
+
+/* Behind an error of a connection that did not come about. */
+static void
+add_stderr(const Side *side, GError **error)
+{
+    g_autofree char *said = read_stderr(side);
+
+    if (!*said || !error || !*error)
         return;
-    buffer[got] = '\0';
-    g_autofree char *said = one_line(buffer, 300);
     g_autofree char *text = g_strdup_printf("%s: %s", (*error)->message, said);
     OnevolError code = (OnevolError)(*error)->code;
     g_clear_error(error);
     set_error(error, code, "%s", text);
 }
 
-/* Starts the connection and the request that will use it. */
+static void
+log_reason(const Side *source, const Side *sink)
+{
+    g_autofree char *said = read_stderr(source);
+
+    log_info("host '%s' cannot reach '%s' by itself, the data goes by way of the front-end: %s",
+             remote_session_host(source->session), remote_session_host(sink->session), said);
+}
+
+/* The request to read or write, which waits for its connection. */
 static bool
 side_begin(Side *side, const char *request, const char *path, bool tree, GError **error)
 {
     g_autoptr(GVariant) reply = NULL;
-    const char *ticket;
 
     if (!side->session)
         return true;
@@ -71,16 +93,22 @@ side_begin(Side *side, const char *request, const char *path, bool tree, GError 
         g_prefix_error(error, "on host '%s': ", remote_session_host(side->session));
         return false;
     }
-    g_variant_get(reply, "(&s)", &ticket);
-    g_autofree char *script = deploy_bulk_script(ticket);
-    if (!ssh_start(remote_session_host(side->session), script, SSH_OWN_CONNECTION, &side->ssh,
-                   error))
-        return false;
+    g_variant_get(reply, "(s)", &side->ticket);
     GVariant *arguments = !strcmp(request, "send")
-                              ? g_variant_new("(ssb)", ticket, path, (gboolean)tree)
-                              : g_variant_new("(ssbb)", ticket, path, (gboolean)tree, TRUE);
+                              ? g_variant_new("(ssb)", side->ticket, path, (gboolean)tree)
+                              : g_variant_new("(ssbb)", side->ticket, path, (gboolean)tree, TRUE);
     side->request = remote_session_start(side->session, request, arguments);
     return true;
+}
+
+static bool
+side_connect(Side *side, const char *mode, unsigned flags, GError **error)
+{
+    if (!side->session)
+        return true;
+    g_autofree char *script = deploy_bulk_script(mode, side->ticket);
+    return ssh_start(remote_session_host(side->session), script, SSH_OWN_CONNECTION | flags,
+                     &side->ssh, error);
 }
 
 /* Waits until the connection is there. */
@@ -92,10 +120,56 @@ side_ready(Side *side, GError **error)
     StreamLink link = {.fd = side->ssh.out, .stop = stop_if_failed, .data = side};
     if (stream_skip_preamble(&link, error))
         return true;
-    g_usleep(50000); /* ssh's last words come by another pipe */
     add_stderr(side, error);
     g_prefix_error(error, "on host '%s': ", remote_session_host(side->session));
     return false;
+}
+
+/* Lets the source's host connect to the sink's. *direct false: it cannot, and the connection to
+ * the source is like any other. */
+static bool
+connect_source(Side *source, Side *sink, bool *direct, GError **error)
+{
+    g_autofree char *script = deploy_bulk_script("bulk", sink->ticket);
+    g_autoptr(Argv) argv =
+        ssh_argv(remote_session_host(sink->session), script, SSH_OWN_CONNECTION | SSH_HURRY);
+    g_autoptr(GBytes) command = message_pack(g_variant_new("^as", argv_words(argv)));
+    gsize size;
+    const void *bytes = g_bytes_get_data(command, &size);
+    guint32 length = (guint32)size;
+    struct iovec pieces[] = {
+        {&length,       sizeof length},
+        {(void *)bytes, size         },
+    };
+    char answer = 0;
+
+    *direct = false;
+    if (!g_strcmp0(g_getenv("ONEVOL_DIRECT"), "no")) /* hosts shall not log in at each other */
+        return side_connect(source, "bulk", 0, error) && side_ready(source, error);
+    if (!side_connect(source, "direct", SSH_FORWARD_AGENT, error))
+        return false;
+    StreamLink in = {.fd = source->ssh.in, .stop = stop_if_failed, .data = source};
+    StreamLink out = {.fd = source->ssh.out, .stop = stop_if_failed, .data = source};
+    if (!link_write(&in, pieces, G_N_ELEMENTS(pieces), error) || !side_ready(source, error) ||
+        link_read(&out, &answer, 1, error) != LINK_DONE)
+        return false;
+    *direct = answer == DIRECT_YES;
+    if (!*direct)
+        log_reason(source, sink);
+    return true;
+}
+
+/* The hosts are at it by themselves. */
+static bool
+wait_for_both(Side *source, Side *sink, GError **error)
+{
+    while (!remote_session_is_done(source->session, source->request) ||
+           !remote_session_is_done(sink->session, sink->request)) {
+        if (!cancel_check(error) || !stop_if_failed(source, error) || !stop_if_failed(sink, error))
+            return false;
+        g_usleep(50000);
+    }
+    return true;
 }
 
 /* Waits for the side's own answer. After a failure elsewhere it is told to stop first. */
@@ -143,23 +217,39 @@ choose_error(GError **local, Side *from, Side *to, GError **error)
 }
 
 static bool
+move_between_hosts(Side *source, Side *sink, GError **error)
+{
+    bool direct;
+
+    if (!connect_source(source, sink, &direct, error))
+        return false;
+    if (direct)
+        return wait_for_both(source, sink, error);
+    if (!side_connect(sink, "bulk", 0, error) || !side_ready(sink, error))
+        return false;
+    StreamLink in = {.fd = source->ssh.out, .stop = stop_if_failed, .data = sink};
+    StreamLink out = {.fd = sink->ssh.in, .stop = stop_if_failed, .data = sink};
+    return stream_relay(&in, &out, error);
+}
+
+static bool
 move(const TransferEnd *from, const TransferEnd *to, Side *source, Side *sink, bool tree,
      StreamResult *result, GError **error)
 {
     if (!side_begin(sink, "receive", to->path, tree, error) ||
-        !side_begin(source, "send", from->path, tree, error) || !side_ready(sink, error) ||
-        !side_ready(source, error))
+        !side_begin(source, "send", from->path, tree, error))
         return false;
+    if (source->session && sink->session)
+        return move_between_hosts(source, sink, error);
 
-    Side *peer = sink->session ? sink : source;
-    StreamLink in = {.fd = source->ssh.out, .stop = stop_if_failed, .data = peer};
-    StreamLink out = {.fd = sink->ssh.in, .stop = stop_if_failed, .data = peer};
+    Side *host = source->session ? source : sink;
+    if (!side_connect(host, "bulk", 0, error) || !side_ready(host, error))
+        return false;
+    StreamLink in = {.fd = host->ssh.out, .stop = stop_if_failed, .data = host};
+    StreamLink out = {.fd = host->ssh.in, .stop = stop_if_failed, .data = host};
     StreamTarget target = {.path = to->path, .zeroed = true, .tree = tree};
-    if (!source->session)
-        return stream_send(&out, from->path, tree, result, error);
-    if (!sink->session)
-        return stream_receive(&in, &target, result, error);
-    return stream_relay(&in, &out, error);
+    return host == sink ? stream_send(&out, from->path, tree, result, error)
+                        : stream_receive(&in, &target, result, error);
 }
 
 /* A host's own figures take the place of *result. */
@@ -197,8 +287,12 @@ bool
 transfer_run(const TransferEnd *from, const TransferEnd *to, bool tree, StreamResult *result,
              GError **error)
 {
-    g_auto(Side) source = {.session = from->session, .ssh = {.in = -1, .out = -1, .err = -1}};
-    g_auto(Side) sink = {.session = to->session, .ssh = {.in = -1, .out = -1, .err = -1}};
+    g_auto(Side) source = {
+        .session = from->session, .ssh = {.in = -1, .out = -1, .err = -1}
+    };
+    g_auto(Side) sink = {
+        .session = to->session, .ssh = {.in = -1, .out = -1, .err = -1}
+    };
     GError *local = NULL;
 
     *result = (StreamResult){0};

@@ -43,8 +43,8 @@ void
 channel_poll(const Channel *channel, struct pollfd polls[2])
 {
     polls[0] = (struct pollfd){.fd = channel->ended ? -1 : channel->in, .events = POLLIN};
-    polls[1] = (struct pollfd){.fd = channel_has_output(channel) ? channel->out : -1,
-                               .events = POLLOUT};
+    polls[1] =
+        (struct pollfd){.fd = channel_has_output(channel) ? channel->out : -1, .events = POLLOUT};
 }
 
 bool

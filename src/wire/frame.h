@@ -33,18 +33,22 @@
 /* Comes first from an agent: what a login script prints before it is no part of the talk. */
 #define WIRE_PREAMBLE "onevol-agent talks\n"
 
+/* What follows the preamble of a connection that may lead straight to another host. */
+#define DIRECT_YES 'd'
+#define DIRECT_NO 'r'
+
 typedef enum {
-    FRAME_HELLO = 1,  /* control: WIRE_HELLO */
-    FRAME_REQUEST,    /* WIRE_REQUEST */
-    FRAME_REPLY,      /* WIRE_REPLY */
-    FRAME_ERROR,      /* WIRE_ERROR */
-    FRAME_HEARTBEAT,  /* control: empty */
-    FRAME_CANCEL,     /* empty; of stream 0: everything */
-    FRAME_LOG,        /* control: WIRE_LOG */
-    FRAME_DATA,       /* bulk: u64 offset, then bytes */
-    FRAME_CREDIT,     /* bulk: u32, bytes more that may come */
-    FRAME_ENTRY,      /* bulk: a file, link or directory begins (mover/stream.h) */
-    FRAME_END,        /* bulk: its end */
+    FRAME_HELLO = 1, /* control: WIRE_HELLO */
+    FRAME_REQUEST,   /* WIRE_REQUEST */
+    FRAME_REPLY,     /* WIRE_REPLY */
+    FRAME_ERROR,     /* WIRE_ERROR */
+    FRAME_HEARTBEAT, /* control: empty */
+    FRAME_CANCEL,    /* empty; of stream 0: everything */
+    FRAME_LOG,       /* control: WIRE_LOG */
+    FRAME_DATA,      /* bulk: u64 offset, then bytes */
+    FRAME_CREDIT,    /* bulk: u32, bytes more that may come */
+    FRAME_ENTRY,     /* bulk: a file, link or directory begins (mover/stream.h) */
+    FRAME_END,       /* bulk: its end */
 } FrameType;
 
 enum {

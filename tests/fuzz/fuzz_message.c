@@ -10,10 +10,10 @@ read_facts(XmlDocument *document, xmlNode *node)
     g_autoptr(OneDatastore) store = one_datastore_new(document, node, NULL);
     g_autoptr(OneImage) image = one_image_new(document, node);
     g_autoptr(OneVm) vm = one_vm_new(document, node);
-    g_autofree char *attribute = one_image_attribute(image, "MD5");
 
+    g_free(one_image_attribute(image, "MD5"));
     if (store) {
-        g_autofree char *safe = one_datastore_attribute(store, "SAFE_DIRS");
+        g_free(one_datastore_attribute(store, "SAFE_DIRS"));
         one_datastore_flag(store, "CONVERT", true);
     }
     for (gint64 id = -1; id < 3; id++)

@@ -20,8 +20,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unlink(path);
 
     g_autofree char *text = g_strndup((const char *)data, size);
-    g_autofree char *arguments = conf_arguments_with(text, "TM_MAD", options, "reflink");
-    g_autofree char *live = conf_live_snapshots(drivers[0], "reflink", text);
+    g_free(conf_arguments_with(text, "TM_MAD", options, "reflink"));
+    g_free(conf_live_snapshots(drivers[0], "reflink", text));
     version_number(text);
     return 0;
 }

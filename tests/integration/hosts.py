@@ -121,7 +121,7 @@ def first_contact_pushes_the_agent_and_later_ones_do_not():
 
 
 def one_handshake_per_action_and_host():
-    works("h2 space /")
+    works("h1 space /", "h2 space /")
     before = logins("h1"), logins("h2")
     works("h1 space /", "h2 space /", f"h1 mkdir {ONE}/a", f"h2 mkdir {ONE}/a", f"h1 list {ONE}",
           f"h2 list {ONE}")
@@ -201,6 +201,36 @@ def content_between_all_pairs():
     fails(tool(f"h1 transfer {ONE}/t/big here /none/x"), 3, "/none/x")
     for host in ("fe", "h1", "h2"):
         lab.on(host, f"rm -rf {ONE}/*")
+
+
+def hosts_copy_straight_to_each_other():
+    agent = subprocess.Popen(lab.enter("fe", "ssh-agent", "-D", "-a", lab.path("agent")),
+                             stdout=subprocess.DEVNULL)
+    eventually(lambda: os.path.exists(lab.path("agent")), "an ssh agent")
+    lab.on("fe", f"SSH_AUTH_SOCK={lab.path('agent')} ssh-add -q {lab.path('key')}")
+    lab.on("h1", f"head -c 100000000 /dev/urandom > {ONE}/big")
+    try:
+        # h1 does not know h2's key: the front-end passes the data on
+        both = works("h1 space /", "h2 space /") and logins("h1"), logins("h2")
+        done = tool(f"h1 transfer {ONE}/big h2 {ONE}/v", SSH_AUTH_SOCK=lab.path("agent"))
+        check(done.code == 0 and "by way of the front-end" in done.err, done)
+        lab.on("h1", "mkdir -p /root/.ssh; echo StrictHostKeyChecking no > /root/.ssh/config")
+        both, calls = (logins("h1"), logins("h2")), lab.connections()
+        done = tool(f"h1 transfer {ONE}/big h2 {ONE}/v", SSH_AUTH_SOCK=lab.path("agent"))
+        check(done.code == 0 and "by way of the front-end" not in done.err, done)
+        check((logins("h1"), logins("h2")) == (both[0] + 2, both[1] + 2), "handshakes")
+        check(lab.connections() == calls + 3, "the front-end made three of them")
+        works(f"h1 transfer {ONE}/big here {ONE}/1", f"h2 transfer {ONE}/v here {ONE}/2",
+              f"here run 9 cmp {ONE}/1 {ONE}/2")
+        lab.on("h2", f"mount -t tmpfs -o size=20M t {ONE}")
+        fails(tool(f"h1 transfer {ONE}/big h2 {ONE}/x", SSH_AUTH_SOCK=lab.path("agent")), 5,
+              "on host 'h2'", "No space")
+        lab.on("h2", f"umount {ONE}")
+    finally:
+        agent.kill()
+        agent.wait()
+        for host in ("fe", "h1", "h2"):
+            lab.on(host, f"rm -rf {ONE}/* /root/.ssh")
 
 
 def login_scripts_may_print():
@@ -428,7 +458,7 @@ def bulk_connections_that_break():
         eventually(lambda: int(lab.on("h2", f"stat -c %b {ONE}/v.part/content || echo 0",
                                       False) or 0) > 1000, "data moves", 10)
         lab.on(victim, "kill -9 $(ps -o ppid= -p $(pgrep -f "
-                       "'^/var/tmp/onevol-agent-0/agent-.* bulk'))") # its sshd
+                       "'^/var/tmp/onevol-agent-0/agent-.* (bulk|direct)'))") # its sshd
         fails(copy.end(), 9)
         idle("h2")
         clean("h2")
@@ -489,6 +519,18 @@ def a_command_that_cannot_be_killed():
     finally:
         release("h1", helper)
     after_a_fault()
+
+
+def nor_one_of_the_front_end():
+    helper = hang("fe")
+    try:
+        done = tool(["here", "lock", "v", "clone a"],
+                    f"here run 1 dd if=/dev/zero of={ONE}/hang/x bs=4096 count=1")
+        fails(done, 11, "still busy: dd, pid", within=15)
+        fails(tool(["here", "lock", "v", "delete b"]), 4, "still busy", within=15)
+    finally:
+        release("fe", helper)
+    eventually(lambda: tool(["here", "lock", "v", "clone b"]).code == 0, "the warden leaves")
 
 
 CASES = [value for name, value in list(globals().items())

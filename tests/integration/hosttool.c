@@ -202,8 +202,7 @@ run_command(char **words, GError **error)
 
     words += trying;
     for (guint i = 0; words[0] && words[1] && i < G_N_ELEMENTS(commands); i++) {
-        if (strcmp(commands[i].name, words[1]) != 0 ||
-            g_strv_length(words + 2) < commands[i].words)
+        if (strcmp(commands[i].name, words[1]) != 0 || g_strv_length(words + 2) < commands[i].words)
             continue;
         Host *host = host_of(words[0], &failed);
         if (host && commands[i].run(host, words + 2, &failed))

@@ -177,7 +177,9 @@ the_digest_knows_zeros_and_sizes(void **state)
     assert_memory_equal(a, b, DIGEST_LENGTH);
     assert_memory_not_equal(a, c, DIGEST_LENGTH);
     g_autofree char *text = digest_text(a);
-    assert_string_equal(text, "77c964159d112371decd6b949f6928f7"); /* stays the same between releases and machines */
+    assert_string_equal(
+        text,
+        "77c964159d112371decd6b949f6928f7"); /* stays the same between releases and machines */
 }
 
 /* Receives what lies in `bytes`. */

@@ -22,7 +22,12 @@ origin(Task *task, GError **error)
     gint64 datastore_id = xml_number(xml_root(document), "DATASTORE_ID", -1);
     if (datastore_id == task->datastore->id)
         return task->datastore;
-    return task_datastore(task, datastore_id);
+    Datastore *from = task_datastore(task, datastore_id);
+    if (task->driver->placement == PLACEMENT_EVERYWHERE)
+        from->host = task->datastore->host;
+    else if (!datastore_use_bridge(from, (guint64)task->id, error))
+        return NULL;
+    return from;
 }
 
 bool

@@ -43,7 +43,7 @@ tm_clone(Task *task, char **arguments, GError **error)
         return false;
 
     g_autoptr(Volume) image =
-        tm_image(task, arguments[0], arguments[3], facts ? facts->format : NULL, error);
+        tm_image(task, &disk, arguments[0], arguments[3], facts ? facts->format : NULL, error);
     if (!image || !volume_require(image, error))
         return false;
     g_autoptr(Volume) own = disk_volume(&disk, image->datastore, NULL);

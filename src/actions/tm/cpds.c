@@ -67,7 +67,8 @@ tm_cpds(Task *task, char **arguments, GError **error)
                          disk.id);
 
     g_autoptr(Volume) from = tm_backing(task, &disk, arguments[4], error);
-    g_autoptr(Volume) image = from ? tm_image(task, arguments[1], arguments[4], NULL, error) : NULL;
+    g_autoptr(Volume) image =
+        from ? tm_image(task, &disk, arguments[1], arguments[4], NULL, error) : NULL;
     if (!image || !tm_lock(task, image->host, image->name, error))
         return false;
     if (!strcmp(from->name, image->name))

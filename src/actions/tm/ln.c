@@ -43,7 +43,8 @@ tm_ln(Task *task, char **arguments, GError **error)
                          "VM %" G_GINT64_FORMAT " has no disk %" G_GINT64_FORMAT, disk.vm_id,
                          disk.id);
 
-    g_autoptr(Volume) image = tm_image(task, arguments[0], arguments[3], facts->format, error);
+    g_autoptr(Volume) image =
+        tm_image(task, &disk, arguments[0], arguments[3], facts->format, error);
     if (!image || !volume_require(image, error))
         return false;
     if (!disk_clear_stale(&disk, image->datastore, error))

@@ -33,7 +33,7 @@ tm_mvds(Task *task, char **arguments, GError **error)
 
     if (!tm_disk(task, arguments[0], arguments[2], &disk, error))
         return false;
-    g_autoptr(Volume) image = tm_image(task, arguments[1], arguments[3], NULL, error);
+    g_autoptr(Volume) image = tm_image(task, &disk, arguments[1], arguments[3], NULL, error);
     if (!image || !volume_require(image, error) ||
         !place_find(task, &disk.host, disk.path, error) || !disk_form(&disk, &form, &target, error))
         return false;
@@ -45,7 +45,8 @@ tm_mvds(Task *task, char **arguments, GError **error)
     case DISK_IN_PLACE:
         return tm_lock(task, image->host, image->name, error) && write_back(&disk, image, error);
     case DISK_ABSENT:
-        return true; /* done before, or never here: the image is there, which is what counts */
+        /* done before, or never here: the image is there, which is what counts */
+        return disk_clear_stale(&disk, image->datastore, error);
     }
     g_assert_not_reached();
 }

@@ -63,13 +63,18 @@ tm_disk(Task *task, const char *text, const char *vm_text, Disk *disk, GError **
 }
 
 Volume *
-tm_image(Task *task, const char *source, const char *ds_text, const char *format, GError **error)
+tm_image(Task *task, const Disk *disk, const char *source, const char *ds_text, const char *format,
+         GError **error)
 {
     gint64 ds_id;
 
     if (!argument_number(ds_text, "the datastore's id", &ds_id, error))
         return NULL;
     Datastore *datastore = task_datastore(task, ds_id);
+    if (!place_is_local(task)) /* the disk's host sees it too, and is asked anyway */
+        datastore->host = disk->host;
+    else if (!datastore_use_bridge(datastore, (guint64)disk->vm_id, error))
+        return NULL;
     g_autofree char *name =
         task->driver->naming->image_of_source(datastore, source_of_argument(source), error);
     if (!name)
@@ -110,7 +115,7 @@ tm_backing(Task *task, Disk *disk, const char *ds_text, GError **error)
     }
     if (form != DISK_LINK)
         return disk_volume(disk, task_datastore(task, ds_id), format);
-    Volume *image = tm_image(task, target, ds_text, format, error);
+    Volume *image = tm_image(task, disk, target, ds_text, format, error);
     if (image && !tm_lock(task, image->host, image->name, error))
         g_clear_pointer(&image, volume_free);
     return image;

@@ -30,8 +30,8 @@ bool tm_backup_unsupported(Task *task, char **arguments, GError **error);
 bool tm_disk(Task *task, const char *location, const char *vm_id, Disk *disk, GError **error);
 
 /* The image volume that SOURCE names in datastore `ds_id`; `format` may be NULL. */
-Volume *tm_image(Task *task, const char *source, const char *ds_id, const char *format,
-                 GError **error);
+Volume *tm_image(Task *task, const Disk *disk, const char *source, const char *ds_id,
+                 const char *format, GError **error);
 
 /* The volume whose content the disk shows: its image where it is a link, else its own. Locked for
  * the rest of the action. Shareable images are refused: other VMs write to them. */

@@ -75,17 +75,20 @@ file_abandon(Volume *volume, GError **error)
     return host_build_abandon(volume->host, volume->name, volume->mark->token, error);
 }
 
+/* The content first: what is cut short must not look like a volume that has no snapshots. */
 static bool
 file_remove(Volume *volume, GError **error)
 {
-    static const char *const companions[] = {".part", ".snap", ".md5sum", NULL};
+    static const char *const companions[] = {".part", ".snap", ".snap.part", ".md5sum", NULL};
 
+    if (!host_remove(volume->host, volume->name, error))
+        return false;
     for (const char *const *suffix = companions; *suffix; suffix++) {
         g_autofree char *path = g_strconcat(volume->name, *suffix, NULL);
         if (!host_remove_tree(volume->host, path, error))
             return false;
     }
-    return host_remove(volume->host, volume->name, error);
+    return true;
 }
 
 /* A volume that oned calls raw may hold anything; one that nobody names is looked at. */
@@ -288,13 +291,20 @@ file_snapshot_revert(Volume *volume, gint64 id, GError **error)
            copy_and_swap(volume, path, volume->name, error);
 }
 
+/* All snapshots go by one rename, so that a second run knows whether there is more to do. */
 static bool
 file_snapshot_flatten(Volume *volume, gint64 id, GError **error)
 {
     g_autofree char *directory = snapshot_directory(volume);
+    g_autofree char *going = g_strconcat(directory, ".part", NULL);
+    g_auto(FileInfo) info = {0};
 
-    return file_snapshot_revert(volume, id, error) &&
-           host_remove_tree(volume->host, directory, error);
+    if (!host_stat(volume->host, directory, false, &info, error) ||
+        !host_remove_tree(volume->host, going, error))
+        return false;
+    return !info.mode || (file_snapshot_revert(volume, id, error) &&
+                          host_rename(volume->host, directory, going, error) &&
+                          host_remove_tree(volume->host, going, error));
 }
 
 static bool

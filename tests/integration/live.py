@@ -1,0 +1,834 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Copies of disks whose guests run: snap_create_live, and cpds of a running VM.
+
+A libvirtd of its own in namespaces of its own, real domains under TCG: two that only count on their
+disks (tick.S), one on XFS and one on ext4, and a Linux with qemu-ga and a file system. However an
+action ends, the guest must run again within ten seconds, and the action must work when it is
+repeated. Everything goes away with the namespaces.
+
+usage: live.py ONEVOL
+"""
+import glob
+import gzip
+import hashlib
+import lzma
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+from played_site import Site, Tap
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOOLS = ["unshare", "mount", "mkfs.xfs", "mkfs.ext4", "libvirtd", "virsh", "qemu-system-x86_64",
+         "as", "ld", "objcopy"]
+LINUX_TOOLS = {"busybox": "busybox-static", "qemu-ga": "qemu-guest-agent", "ldd": "libc-bin",
+               "e2fsck": "e2fsprogs", "dumpe2fs": "e2fsprogs"}
+MODULES = ["virtio_pci", "virtio_blk", "virtio_console", "ext4"]
+MIB = 1 << 20
+SECTORS = 64 * MIB // 512
+LIMIT = 10  # seconds until a guest runs again, whatever happened
+SEVERITY = re.compile(r"^(ERROR|INFO|WARN|DEBUG):\s")
+URI = "qemu:///system"
+
+QEMU_CONF = """user = "root"
+group = "root"
+dynamic_ownership = 0
+security_driver = "none"
+cgroup_controllers = [ ]
+namespaces = [ ]
+stdio_handler = "file"
+remember_owner = 0
+"""
+LIBVIRTD_CONF = """unix_sock_group = "root"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+host_uuid = "%s"
+"""
+
+# First in PATH: slow after it has worked, or stuck before it does, where a test asks for it.
+VIRSH = """#!/bin/sh
+for word; do
+    case $word in domstate|suspend|resume|domfsfreeze|domfsthaw) command=$word ;; esac
+done
+if [ -s {control}/stuck-$command ]; then
+    left=$(($(cat {control}/stuck-$command) - 1))
+    if [ $left -gt 0 ]; then echo $left; fi > {control}/stuck-$command
+    sleep 60
+fi
+{virsh} "$@"
+status=$?
+if [ -s {control}/slow-$command ]; then
+    : > {control}/window
+    sleep $(cat {control}/slow-$command)
+fi
+exit $status
+"""
+
+# Another host that is this machine: the agent, its session and its processes are real.
+SSH = """#!/bin/sh
+while [ "$1" != -- ]; do shift; done
+shift 2
+exec sh -c "$*"
+"""
+
+DOMAIN = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type>{boot}</os><features><acpi/></features>
+<cpu mode='custom' match='exact'><model>qemu64</model></cpu><on_reboot>destroy</on_reboot>
+<devices><emulator>{qemu}</emulator><disk type='file' device='disk'>
+<driver name='qemu' type='raw' cache='none' discard='unmap'/><source file='{disk}'/>
+<target dev='vda' bus='virtio'/></disk>
+<serial type='file'><source path='{log}'/><target port='0'/></serial>{channel}
+<memballoon model='none'/><controller type='usb' model='none'/></devices></domain>"""
+CHANNEL = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+
+# In the Linux guest: writes all the time, and says so on the serial port.
+INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+exec < /dev/null > /dev/ttyS0 2>&1
+for module in $(cat /modules); do insmod /lib/modules/$module; done
+mount -t ext4 /dev/vda /mnt && echo MOUNTED
+(
+    while :; do
+        count=$((count + 1))
+        dd if=/dev/urandom of=/mnt/new bs=4k count=16 2> /dev/null
+        echo $count >> /mnt/new
+        mv /mnt/new /mnt/file.$((count % 50))
+        echo $count > /mnt/count.new && mv /mnt/count.new /mnt/count && echo "count $count"
+        usleep 20000
+    done
+) &
+qemu-ga -m virtio-serial -p /dev/vport0p1 -t /run
+echo "the agent ended: $?"
+sleep 1000
+"""
+
+
+def run(*words, check=True):
+    return subprocess.run([str(w) for w in words], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, check=check)
+
+
+def wait_for(condition, seconds):
+    """What it says within so many seconds, or its last word."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer or time.monotonic() > end:
+            return answer
+        time.sleep(0.02)
+
+
+# The machine
+
+
+class Machine:
+    """Mounts and libvirtd, in the namespaces of this process."""
+
+    def __init__(self, outer):
+        run("mount", "--make-rprivate", "/")
+        run("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/mnt")
+        self.work = pathlib.Path("/mnt/work")
+        self.work.mkdir()
+        self.disks = {kind: self.mount(outer, kind, *make) for kind, make in
+                      {"xfs": ("mkfs.xfs", "-q", "-m", "reflink=1"),
+                       "ext4": ("mkfs.ext4", "-q", "-F")}.items()}
+        run("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/run")
+        run("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/var/tmp")  # the agent's place
+        self.start_libvirtd()
+
+    @staticmethod
+    def mount(outer, kind, *make):
+        image, place = outer / f"{kind}.image", pathlib.Path("/mnt") / kind
+        place.mkdir()
+        with open(image, "wb") as file:
+            file.truncate(1 << 30)
+        run(*make, image)
+        run("mount", "-o", "loop", image, place)
+        return place
+
+    def start_libvirtd(self):
+        for place in ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt"):
+            own = self.work / place.strip("/").replace("/", "-")
+            own.mkdir()
+            os.makedirs(place, exist_ok=True)
+            run("mount", "--bind", own, place)
+        for place, line in (("/etc/passwd", "libvirt-qemu:x:{0}:{0}::/:/bin/false\n"),
+                            ("/etc/group", "libvirt-qemu:x:{0}:\nkvm:x:64054:\n")):
+            self.add_account(pathlib.Path(place), line.format(64055))
+        pathlib.Path("/etc/libvirt/qemu.conf").write_text(QEMU_CONF)
+        uuid = pathlib.Path("/proc/sys/kernel/random/uuid").read_text().strip()
+        pathlib.Path("/etc/libvirt/libvirtd.conf").write_text(LIBVIRTD_CONF % uuid)
+        self.log = open(self.work / "libvirtd.log", "w")
+        self.libvirtd = subprocess.Popen(["libvirtd"], stdin=subprocess.DEVNULL, stdout=self.log,
+                                         stderr=self.log)
+        if not wait_for(lambda: self.libvirtd.poll() is not None or virsh("version").returncode == 0,
+                        30) or self.libvirtd.poll() is not None:
+            text = (self.work / "libvirtd.log").read_text()[-300:].replace("\n", " ")
+            print(f"1..0 # SKIP libvirtd does not start: {text}")
+            sys.exit(0)
+
+
+    def add_account(self, place, lines):
+        """Debian's libvirtd looks for its usual accounts, even when it does not use them."""
+        own, text = self.work / place.name, place.read_text()
+        have = {line.split(":")[0] for line in text.splitlines()}
+        own.write_text(text + "".join(line for line in lines.splitlines(True)
+                                      if line.split(":")[0] not in have))
+        run("mount", "--bind", own, place)
+
+
+def virsh(*words):
+    return run("/usr/bin/virsh", "-q", "-c", URI, *words, check=False)
+
+
+# Guests
+
+
+class Guest:
+    def __init__(self, work, name, disk, memory=8, boot="", channel=""):
+        self.name, self.disk, self.log = name, disk, work / f"{name}.log"
+        self.xml = work / f"{name}.xml"
+        self.xml.write_text(DOMAIN.format(
+            name=name, memory=memory, boot=boot, channel=channel, disk=disk, log=self.log,
+            qemu=shutil.which("qemu-system-x86_64")))
+
+    def create(self):
+        if self.log.exists():
+            self.log.unlink()
+        done = virsh("create", self.xml)
+        if done.returncode:
+            raise SystemExit(f"Bail out! no domain {self.name}: {done.stderr}")
+
+    def destroy(self):
+        virsh("destroy", self.name)
+
+    def state(self):
+        return virsh("domstate", self.name).stdout.strip()
+
+    def count(self):
+        """How far it says it has come."""
+        return self.log.read_bytes().count(b".") if self.log.exists() else 0
+
+    def goes_on(self, seconds=LIMIT):
+        """None, or that it does not."""
+        start = time.monotonic()
+        while time.monotonic() - start < seconds:
+            seen = self.count()
+            if wait_for(lambda: self.count() > seen + 1, 1) and self.state() == "running":
+                return None
+        return f"{self.name} does not go on within {seconds} s: {self.state()}"
+
+
+class Ticker(Guest):
+    def __init__(self, work, name, disk, boot_sector):
+        disk.parent.mkdir(parents=True)
+        self.filling = os.urandom(24 * MIB)
+        with open(disk, "wb") as file:
+            file.write(boot_sector)
+            file.seek(MIB)
+            file.write(self.filling)
+            file.truncate(SECTORS * 512)
+        super().__init__(work, name, disk)
+
+    def sectors(self, path=None):
+        """The two counts, or None for a torn sector."""
+        found = []
+        with open(path or self.disk, "rb") as file:
+            for sector in (1, SECTORS - 1):
+                file.seek(sector * 512)
+                words = set(struct.unpack("<128I", file.read(512)))
+                found.append(words.pop() if len(words) == 1 else None)
+        return found
+
+    def problem_of_copy(self, path, least):
+        if not path.exists():
+            return f"no {path}"
+        first, last = self.sectors(path)
+        with open(path, "rb") as file:
+            file.seek(MIB)
+            filled = file.read(24 * MIB) == self.filling
+        if path.stat().st_size != SECTORS * 512 or not filled:
+            return "size or content differ"
+        if None in (first, last) or first - last not in (0, 1):
+            return f"not of one instant: {first}, {last}"
+        if first < least:
+            return f"too old: {first}, it was {least} before"
+        return None
+
+
+def boot_sector(work):
+    run("as", "--32", "--defsym", f"LAST={SECTORS - 1}", "-o", work / "tick.o", HERE / "tick.S")
+    run("ld", "-m", "elf_i386", "-Ttext", "0x7c00", "-o", work / "tick.elf", work / "tick.o")
+    run("objcopy", "-O", "binary", work / "tick.elf", work / "tick.bin")
+    return (work / "tick.bin").read_bytes()
+
+
+# A Linux guest
+
+
+def cpio(entries):
+    """A newc archive; entries are (path, mode, content)."""
+    out = bytearray()
+    for number, (path, mode, content) in enumerate([*entries, ("TRAILER!!!", 0, b"")], 1):
+        name = path.encode() + b"\0"
+        fields = [number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0]
+        out += b"070701" + b"".join(b"%08x" % f for f in fields) + name
+        out += bytes(-len(out) % 4) + content
+        out += bytes(-len(out) % 4)
+    return bytes(out)
+
+
+def module_files(version):
+    """What MODULES need of this kernel, in order of loading."""
+    root = pathlib.Path("/lib/modules") / version
+    needs = dict(line.split(":", 1) for line in (root / "modules.dep").read_text().splitlines())
+    short = {re.sub(r"\.ko.*", "", os.path.basename(p)).replace("-", "_"): p for p in needs}
+    order = []
+    for name in MODULES:
+        if name in short:
+            order += [p for p in [*reversed(needs[short[name]].split()), short[name]]
+                      if p not in order]
+    return [root / path for path in order]
+
+
+def unpacked(path):
+    data = path.read_bytes()
+    return {".xz": lzma.decompress, ".gz": gzip.decompress}.get(path.suffix, bytes)(data)
+
+
+def find_kernel():
+    """(version, None) or (None, why not)."""
+    lacking = [package for tool, package in LINUX_TOOLS.items() if not shutil.which(tool)]
+    if lacking:
+        return None, "needs " + ", ".join(sorted(set(lacking)))
+    kernels = [k[len("/boot/vmlinuz-"):] for k in sorted(glob.glob("/boot/vmlinuz-*"))]
+    kernels = [k for k in kernels if os.path.exists(f"/lib/modules/{k}/modules.dep")]
+    kernels.sort(key=lambda k: "cloud" in k)
+    return (kernels[-1], None) if kernels else (None, "needs a kernel in /boot")
+
+
+def initramfs(version, path):
+    agent, busybox = shutil.which("qemu-ga"), shutil.which("busybox")
+    libraries = re.findall(r"(?:=> )?(/\S+) \(0x", run("ldd", agent).stdout)
+    modules = module_files(version)
+    entries, seen = [], set()
+
+    def add(name, content, mode=0o100755):
+        parts = name.strip("/").split("/")
+        for depth in range(1, len(parts)):
+            folder = "/".join(parts[:depth])
+            if folder not in seen:
+                seen.add(folder)
+                entries.append((folder, 0o040755, b""))
+        entries.append(("/".join(parts), mode, content))
+
+    add("/bin/busybox", pathlib.Path(busybox).read_bytes())
+    add("/bin/qemu-ga", pathlib.Path(agent).read_bytes())
+    for library in libraries:
+        add(library, pathlib.Path(library).read_bytes())
+    for module in modules:
+        add("/lib/modules/" + re.sub(r"\.ko.*", ".ko", module.name), unpacked(module))
+    add("/modules", "\n".join(re.sub(r"\.ko.*", ".ko", m.name) for m in modules).encode())
+    add("/init", INIT.encode())
+    for folder in ("proc", "sys", "dev", "mnt", "run", "tmp", "var", "var/run"):
+        if folder not in seen:
+            entries.append((folder, 0o040755, b""))
+    path.write_bytes(cpio(entries))
+
+
+class Linux(Guest):
+    def __init__(self, work, name, disk, version):
+        initramfs(version, work / "initramfs")
+        disk.parent.mkdir(parents=True)
+        with open(disk, "wb") as file:
+            file.truncate(SECTORS * 512)
+        run("mkfs.ext4", "-q", "-F", disk)
+        boot = (f"<kernel>/boot/vmlinuz-{version}</kernel><initrd>{work}/initramfs</initrd><cmdline>"
+                "console=ttyS0 panic=-1 quiet mitigations=off nokaslr tsc=reliable "
+                "no_timer_check</cmdline>")
+        super().__init__(work, name, disk, 192, boot, CHANNEL)
+
+    def count(self):
+        return len(re.findall(rb"count \d+\r?\n", self.log.read_bytes())) if self.log.exists() else 0
+
+    def agent(self, command):
+        return virsh("qemu-agent-command", self.name, '{"execute":"%s"}' % command).stdout
+
+    def ready(self):
+        return self.count() > 20 and '"return"' in self.agent("guest-ping")
+
+
+# The site
+
+
+class Place:
+    """A site on one file system, with one VM for each guest."""
+
+    def __init__(self, onevol, machine, kind):
+        self.site = Site(onevol, base=str(machine.disks[kind]))
+        self.control = self.site.root / "control"
+        programs = self.site.root / "bin"
+        self.control.mkdir()
+        programs.mkdir()
+        for name, text in (("virsh", VIRSH.format(control=self.control, virsh="/usr/bin/virsh")),
+                           ("ssh", SSH)):
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o755)
+        self.site.environment["PATH"] = f"{programs}:{self.site.environment['PATH']}"
+        self.images = self.site.datastores / "103"
+        self.live_copy("")
+
+    def live_copy(self, value):
+        more = f"<LIVE_COPY>{value}</LIVE_COPY>" if value else ""
+        for number, kind in ((102, 1), (103, 0)):
+            self.site.oned.facts["one.datastore.info", number] = (
+                f"<DATASTORE><ID>{number}</ID><NAME>d</NAME><TYPE>{kind}</TYPE>"
+                f"<DS_MAD>reflink</DS_MAD><TM_MAD>reflink</TM_MAD>"
+                f"<BASE_PATH>{self.site.datastores}/{number}</BASE_PATH>"
+                f"<TEMPLATE>{more}</TEMPLATE></DATASTORE>")
+
+    def disk_of(self, vm):
+        return self.site.datastores / f"102/{vm}/disk.0"
+
+    def document(self, vm, lcm_state):
+        self.site.oned.facts["one.vm.info", vm] = (
+            f"<VM><ID>{vm}</ID><STATE>3</STATE><LCM_STATE>{lcm_state}</LCM_STATE>"
+            f"<DEPLOY_ID>one-{vm}</DEPLOY_ID><TEMPLATE><DISK><DISK_ID>0</DISK_ID>"
+            f"<IMAGE_ID>5</IMAGE_ID><DATASTORE_ID>103</DATASTORE_ID><CLONE>YES</CLONE><SAVE>NO</SAVE>"
+            f"<FORMAT>raw</FORMAT><SIZE>64</SIZE><ORIGINAL_SIZE>64</ORIGINAL_SIZE></DISK></TEMPLATE>"
+            f"</VM>")
+
+    def setting(self, name, value):
+        path = self.control / name
+        path.write_text(str(value) if value else "")
+        return path
+
+
+class Snapshot:
+    """snap_create_live of snapshot 3."""
+
+    name, lcm_state = "snap_create_live", 57
+
+    def __init__(self, place, guest, vm, host="node1"):
+        self.place, self.guest, self.vm, self.host = place, guest, vm, host
+        self.disk = place.disk_of(vm)
+        self.result = pathlib.Path(f"{self.disk}.snap/3")
+
+    def words(self):
+        return [f"{self.host}:{self.disk}", 3, self.vm, 103]
+
+    def start(self, **environment):
+        """The program in a session of its own, as oned's drivers run it."""
+        self.place.document(self.vm, self.lcm_state)
+        site = self.place.site
+        program = site.remotes / "tm" / site.name / self.name
+        return subprocess.Popen([program, *map(str, self.words())], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env={**site.environment, **environment}, start_new_session=True)
+
+    def run(self, **environment):
+        started = time.monotonic()
+        child = self.start(**environment)
+        child.out, child.err = child.communicate(timeout=60)
+        child.seconds = time.monotonic() - started
+        return child
+
+    def forget(self):
+        for path in (f"{self.disk}.snap", f"{self.disk}.live.part", self.result,
+                     f"{self.result}.part"):
+            shutil.rmtree(path, ignore_errors=True)
+            if os.path.isfile(path):
+                os.unlink(path)
+
+    def left(self):
+        """What lies around the disk and the image, but for the disk."""
+        names = []
+        for directory in (self.disk.parent, self.place.images):
+            names += [str(p) for p in directory.rglob("*") if p != self.disk]
+        return names
+
+    def leftovers(self, made):
+        expected = {str(self.result)} if made else set()
+        found = set(self.left()) - {f"{self.disk}.snap"}
+        return None if found == expected else f"left: {sorted(found)}, expected: {sorted(expected)}"
+
+
+class SaveAs(Snapshot):
+    """cpds of a running VM's disk."""
+
+    name, lcm_state = "cpds", 26
+
+    def __init__(self, place, guest, vm, host="node1"):
+        super().__init__(place, guest, vm, host)
+        self.result = place.images / "saved"
+
+    def words(self):
+        return [f"{self.host}:{self.disk}", self.result, -1, self.vm, 103]
+
+
+def sentence(child):
+    """The one text for the user, or a complaint."""
+    lines = [line for line in child.err.splitlines() if not SEVERITY.match(line)]
+    if child.returncode not in range(1, 14) or len(lines) != 1 or child.out:
+        raise ValueError(f"exit {child.returncode}, {child.out!r}, {child.err!r}")
+    return lines[0]
+
+
+def refused(action, *wanted, **environment):
+    child = action.run(**environment)
+    try:
+        text = sentence(child)
+    except ValueError as error:
+        return str(error)
+    print(f"# {text}")
+    lacking = [word for word in wanted if word not in text]
+    if lacking:
+        return f"{lacking} not in {text!r}"
+    return action.leftovers(made=False)
+
+
+def works(action, how="", least=None, **environment):
+    """It works; the copy is good; the guest goes on as it did."""
+    guest = action.guest
+    least = guest.sectors()[0] if least is None else least
+    child = action.run(ONEVOL_VERBOSE="1", **environment)
+    if child.returncode:
+        return f"exit {child.returncode}: {child.err}"
+    return guest.problem_of_copy(action.result, least) or action.leftovers(made=True)
+
+
+def first(*problems):
+    return next((p for p in problems if p), None)
+
+
+# Cases
+
+
+def both(place, guest, vm, host="node1"):
+    return [Snapshot(place, guest, vm, host), SaveAs(place, guest, vm, host)]
+
+
+def without_agent(tap, place, guest, vm):
+    place.live_copy("")
+    for action in both(place, guest, vm):
+        tap.case(f"{action.name} without an agent is refused, the guest runs on",
+                 first(refused(action, "frozen", "LIVE_COPY=SUSPEND", "agent"),
+                       guest.goes_on(3)))
+        action.forget()
+
+
+def suspended(tap, place, guest, vm, kind):
+    if kind == "ext4":
+        place.live_copy("")
+        for action in both(place, guest, vm):
+            tap.case(f"{action.name} on ext4 without LIVE_COPY=SUSPEND is refused",
+                     first(refused(action, "cannot share blocks", "LIVE_COPY=SUSPEND"),
+                           guest.goes_on(3)))
+    place.live_copy("SUSPEND")
+    for action in both(place, guest, vm):
+        tap.case(f"{action.name} on {kind} with LIVE_COPY=SUSPEND",
+                 first(works(action), guest.goes_on(3)))
+        action.forget()
+
+
+def addresses(tap, place, guest, vm):
+    """LIBVIRT_URI of kvmrc."""
+    place.live_copy("SUSPEND")
+    rc = place.site.remotes / "etc/vmm/kvm/kvmrc"
+    rc.parent.mkdir(parents=True, exist_ok=True)
+    action = Snapshot(place, guest, vm)
+    rc.write_text("export LIBVIRT_URI=qemu+unix:///system?socket=/run/nobody\n")
+    problem = refused(action, "/run/nobody")
+    rc.write_text("export LIBVIRT_URI=qemu+unix:///system?socket=/run/libvirt/libvirt-sock\n")
+    tap.case("LIBVIRT_URI of kvmrc is where the guest is looked for", first(problem, works(action)))
+    action.forget()
+    rc.write_text("export LIBVIRT_URI=test:///default\n")
+    tap.case("a libvirt that does not know a guest whose disk is in use: refused",
+             first(refused(action, "knows no guest"), guest.goes_on(3)))
+    rc.unlink()
+
+
+def not_running(tap, place, guest, vm):
+    place.live_copy("")
+    virsh("suspend", guest.name)
+    for action in both(place, guest, vm):
+        tap.case(f"{action.name} of a guest that its user paused: it stays so",
+                 first(works(action), guest.state() != "paused" and f"it is {guest.state()}"))
+        action.forget()
+    virsh("resume", guest.name)
+    tap.case("and goes on when it is resumed", guest.goes_on(3))
+
+
+def not_there(tap, place, guest, vm):
+    place.live_copy("")
+    guest.destroy()
+    for action in both(place, guest, vm):
+        tap.case(f"{action.name} without the domain", works(action))
+        action.forget()
+    virsh("define", guest.xml)
+    for action in both(place, guest, vm):
+        tap.case(f"{action.name} of a domain that is shut off",
+                 first(works(action), guest.state() != "shut off" and f"it is {guest.state()}"))
+        action.forget()
+    virsh("undefine", guest.name)
+
+
+def after_a_kill(action, child, what):
+    """The guest runs within the limit, and the same action works."""
+    if child.returncode == 0:
+        return None  # it was faster
+    since = time.monotonic()
+    problem = action.guest.goes_on()
+    took = time.monotonic() - since
+    problem = first(problem, works(action))
+    action.forget()
+    return f"{what}: {problem}" if problem else first(took > LIMIT and f"{what}: {took:.1f} s")
+
+
+def killed_at_steps(tap, place, guest, vm):
+    place.live_copy("SUSPEND")
+    for action in both(place, guest, vm):
+        for fault in ("kill-before", "kill-after"):
+            step, problems = 0, []
+            while step < 60:
+                step += 1
+                child = action.run(ONEVOL_FAULT=f"{fault}:{step}")
+                if child.returncode == 0:
+                    break
+                problems.append(after_a_kill(action, child, f"step {step}"))
+            action.forget()
+            problems.append(step < 6 and f"only {step} steps")
+            tap.case(f"{action.name}: {fault} each of {step - 1} steps",
+                     "\n".join(p for p in problems if p))
+
+
+def kill_tree(child, number, group):
+    (os.killpg if group else os.kill)(child.pid, number)
+
+
+def killed_in_window(tap, place, guest, vm, stop, rounds):
+    """While the guest stands still: virsh takes its time after it has stopped it."""
+    slow, window = place.setting(f"slow-{stop}", 1.5), place.control / "window"
+    random.seed(4)
+    for action in both(place, guest, vm):
+        for name, number, group in rounds:
+            if window.exists():
+                window.unlink()
+            child = action.start()
+            if not wait_for(window.exists, 5):
+                problem = f"it never stood still: {child.communicate()[1]}"
+            else:
+                stood = guest.state() if stop == "suspend" else "paused"
+                time.sleep(random.random() * 0.8)
+                kill_tree(child, number, group)
+                child.communicate()
+                slow.write_text("")
+                problem = first(stood != "paused" and f"it was {stood}",
+                                child.returncode == 0 and "it succeeded",
+                                after_a_kill(action, child, name))
+            slow.write_text("1.5")
+            action.forget()
+            tap.case(f"{action.name}: {name} while the guest stands still ({stop})", problem)
+    slow.write_text("")
+
+
+def killed_anywhere(tap, place, guest, vm, rounds):
+    place.live_copy("SUSPEND")
+    random.seed(5)
+    for action in both(place, guest, vm):
+        took, problems = action.run().seconds, []
+        action.forget()
+        for _ in range(rounds):
+            child = action.start()
+            moment = random.random() * took
+            time.sleep(moment)
+            kill_tree(child, signal.SIGKILL, random.random() < 0.5)
+            child.communicate()
+            problems.append(after_a_kill(action, child, f"after {moment * 1000:.0f} ms"))
+            action.forget()
+        tap.case(f"{action.name}: SIGKILL at {rounds} moments of {took * 1000:.0f} ms",
+                 "\n".join(p for p in problems if p))
+
+
+KILLS = [("SIGKILL", signal.SIGKILL, False), ("SIGKILL to the group", signal.SIGKILL, True),
+         ("SIGTERM to the group", signal.SIGTERM, True), ("SIGHUP", signal.SIGHUP, False)]
+
+
+def process_of(*words):
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            text = pathlib.Path(path).read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if all(word in text for word in words):
+            return int(path.split("/")[2])
+    return None
+
+
+def on_another_host(tap, place, guest, vm):
+    """The same by an agent: its front-end, its connection or itself is killed."""
+    place.live_copy("SUSPEND")
+    for action in both(place, guest, vm, "kvm1"):
+        tap.case(f"{action.name} by an agent", first(works(action), guest.goes_on(3)))
+        action.forget()
+        slow, window = place.setting("slow-suspend", 1.5), place.control / "window"
+        for name in ("front-end", "agent"):
+            if window.exists():
+                window.unlink()
+            slow.write_text("1.5")
+            child = action.start()
+            problem = None if wait_for(window.exists, 5) else "it never stood still"
+            time.sleep(random.random() * 0.8)
+            victim = child.pid if name == "front-end" else process_of("agent-", " serve")
+            os.kill(victim, signal.SIGKILL)
+            child.communicate()
+            slow.write_text("")
+            problem = first(problem, child.returncode == 0 and "it succeeded",
+                            after_a_kill(action, child, name))
+            action.forget()
+            tap.case(f"{action.name}: SIGKILL of the {name} while the guest stands still", problem)
+
+
+def stuck(tap, place, guest, vm):
+    place.live_copy("SUSPEND")
+    action = Snapshot(place, guest, vm)
+
+    def bounded(seconds, problem, started):
+        took = time.monotonic() - started
+        return first(problem, took > seconds and f"it took {took:.1f} s", guest.goes_on())
+
+    for command, times, seconds in (("domstate", 1, 12), ("suspend", 1, 15), ("resume", 1, 9),
+                                    ("resume", 2, 12)):
+        place.setting(f"stuck-{command}", times)
+        started = time.monotonic()
+        problem = works(action) if command == "resume" else refused(action, "did not end within")
+        tap.case(f"virsh {command} hangs {times} times", bounded(seconds, problem, started))
+        place.setting(f"stuck-{command}", 0)
+        action.forget()
+    place.setting("slow-suspend", 60)
+    started = time.monotonic()
+    problem = refused(action, "did not end within")
+    tap.case("virsh suspend hangs after it has worked", bounded(15, problem, started))
+    place.setting("slow-suspend", 0)
+
+
+# A real file system freeze
+
+
+def problem_of_file_system(path, work):
+    check = run("e2fsck", "-fn", path, check=False)
+    if check.returncode:
+        return f"e2fsck: {check.returncode}: {check.stdout}{check.stderr}"
+    if "needs_recovery" in run("dumpe2fs", "-h", path).stdout:
+        return "its journal must be replayed"
+    place = work / "mounted"
+    place.mkdir(exist_ok=True)
+    run("mount", "-o", "loop,ro,noload", path, place)
+    try:
+        count = int((place / "count").read_text())
+        return None if count > 0 else f"count {count}"
+    finally:
+        run("umount", place)
+
+
+def frozen(tap, place, guest, vm, work):
+    place.live_copy("")
+    for action in both(place, guest, vm):
+        child = action.run()
+        print(f"# {action.name} took {child.seconds * 1000:.0f} ms: {child.err.strip()}")
+        problem = first(child.returncode and f"exit {child.returncode}: {child.err}",
+                        "frozen" not in child.err and action.name == "cpds" and child.err,
+                        action.leftovers(made=True))
+        problem = problem or problem_of_file_system(action.result, work)
+        status = guest.agent("guest-fsfreeze-status")
+        tap.case(f"{action.name} with an agent: a clean file system, and thawed",
+                 first(problem, "thawed" not in status and status, guest.goes_on(5)))
+        action.forget()
+    control = place.site.root / "control-copy"
+    run("cp", "--reflink=always", guest.disk, control)
+    tap.case("the same without a freeze is not clean",
+             not problem_of_file_system(control, work) and "it is: this test proves nothing")
+
+
+def linux(tap, place, vm, guest, why_not, work, booting):
+    name = "a Linux guest with qemu-ga"
+    if why_not:
+        tap.case(name, skip=why_not)
+        return
+    ready = wait_for(guest.ready, 60)
+    print(f"# Linux took {time.monotonic() - booting:.1f} s to boot, seen from its start")
+    if not ready:
+        text = guest.log.read_text(errors="replace")[-1500:] if guest.log.exists() else "no log"
+        tap.case(name, f"it does not boot: {text}")
+        return
+    frozen(tap, place, guest, vm, work)
+
+
+def main(onevol, outer):
+    machine, tap = Machine(outer), Tap()
+    work = machine.work
+    sector = boot_sector(work)
+    xfs, ext4 = (Place(onevol, machine, kind) for kind in ("xfs", "ext4"))
+    kernel, why_not = find_kernel()
+    booting, tux = time.monotonic(), None
+    if kernel:
+        tux = Linux(work, "one-9", xfs.disk_of(9), kernel)
+        tux.create()
+    guest, other = (Ticker(work, f"one-{vm}", place.disk_of(vm), sector)
+                    for vm, place in ((7, xfs), (8, ext4)))
+    for ticker in (guest, other):
+        ticker.create()
+    for ticker in (guest, other):
+        problem = wait_for(lambda: b"READY" in ticker.log.read_bytes(), 30)
+        tap.case(f"{ticker.name} counts", first(not problem and "not READY", ticker.goes_on()))
+    stages = [
+        (without_agent, xfs, guest, 7), (suspended, xfs, guest, 7, "xfs"),
+        (suspended, ext4, other, 8, "ext4"), (addresses, xfs, guest, 7),
+        (not_running, xfs, guest, 7), (linux, xfs, 9, tux, why_not, work, booting),
+        (killed_at_steps, xfs, guest, 7), (killed_in_window, xfs, guest, 7, "suspend", KILLS),
+        (killed_in_window, ext4, other, 8, "suspend", KILLS[:1]),
+        (killed_anywhere, xfs, guest, 7, 8), (on_another_host, xfs, guest, 7),
+        (stuck, xfs, guest, 7), (not_there, xfs, guest, 7),
+    ]
+    for stage, *arguments in stages:
+        started = time.monotonic()
+        stage(tap, *arguments)
+        print(f"# {stage.__name__}: {time.monotonic() - started:.1f} s", flush=True)
+    return tap.finish()
+
+
+def outside():
+    os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
+    if os.geteuid() != 0:
+        print("1..0 # SKIP needs root")
+        return 0
+    lacking = [tool for tool in TOOLS if not shutil.which(tool)]
+    if lacking:
+        print(f"1..0 # SKIP needs {', '.join(lacking)}")
+        return 0
+    work = tempfile.mkdtemp(prefix="onevol-live-", dir=os.environ.get("TEST_DIRECTORY", "/var/tmp"))
+    try:
+        return subprocess.run(
+            ["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc", "--",
+             sys.executable, __file__, os.path.abspath(sys.argv[1]), work], check=False).returncode
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    sys.exit(outside() if len(sys.argv) == 2 else main(sys.argv[1], pathlib.Path(sys.argv[2])))
