@@ -9,11 +9,13 @@
 #include "admin/conf_text.h"
 #include "base/error.h"
 #include "base/path.h"
+#include "remote/deploy.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 /* The kernel reads so much of an interpreter line on the oldest releases that matter. */
@@ -37,15 +39,18 @@ is_ours(const char *path)
     if (!g_file_get_contents(path, &text, NULL, NULL))
         return false;
     text[strcspn(text, "\n ")] = '\0';
-    return g_str_has_prefix(text, "#!") && g_str_has_suffix(text, "/onevol");
+    return g_str_has_prefix(text, "#!") &&
+           (g_str_has_suffix(text, "/onevol") || g_str_has_suffix(text, "/onevol/agent"));
 }
 
 static bool
-write_owned(Setup *setup, const char *path, const char *text, int mode, GError **error)
+write_owned(Setup *setup, const char *path, const char *text, gssize length, int mode,
+            GError **error)
 {
     GError *local = NULL;
 
-    if (!g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, mode, &local)) {
+    if (!g_file_set_contents_full(path, text, length, G_FILE_SET_CONTENTS_CONSISTENT, mode,
+                                  &local)) {
         set_error(error, ONEVOL_ERROR_FAILED, "cannot write '%s': %s", path, local->message);
         g_error_free(local);
         return false;
@@ -72,17 +77,24 @@ make_directory(Setup *setup, const char *path, GError **error)
     return true;
 }
 
+static bool
+check_file(const Setup *setup, const char *plane, const char *action, GError **error)
+{
+    g_autofree char *path = g_build_filename(setup->remotes, plane, setup->name, action, NULL);
+
+    if (setup->replace || !g_file_test(path, G_FILE_TEST_EXISTS) || is_ours(path))
+        return true;
+    return set_error(error, ONEVOL_ERROR_REFUSED,
+                     "'%s' is not one of ours (--replace puts ours in its place)", path);
+}
+
 /* All are looked at before the first is written. */
 static bool
 check_plane(const Setup *setup, const char *plane, const Action *actions, GError **error)
 {
-    for (; !setup->replace && actions->name; actions++) {
-        g_autofree char *path =
-            g_build_filename(setup->remotes, plane, setup->name, actions->name, NULL);
-        if (g_file_test(path, G_FILE_TEST_EXISTS) && !is_ours(path))
-            return set_error(error, ONEVOL_ERROR_REFUSED,
-                             "'%s' is not one of ours (--replace puts ours in its place)", path);
-    }
+    for (; actions->name; actions++)
+        if (!check_file(setup, plane, actions->name, error))
+            return false;
     return true;
 }
 
@@ -95,7 +107,7 @@ write_plane(Setup *setup, const char *plane, const Action *actions, GError **err
         return false;
     for (; actions->name; actions++) {
         g_autofree char *path = g_build_filename(directory, actions->name, NULL);
-        if (!write_owned(setup, path, setup->line, 0755, error))
+        if (!write_owned(setup, path, setup->line, -1, 0755, error))
             return false;
         setup->written++;
     }
@@ -118,7 +130,40 @@ write_settings(Setup *setup, GError **error)
     if (g_file_test(path, G_FILE_TEST_EXISTS)) /* the site's own */
         return true;
     return make_directory(setup, directory, error) &&
-           write_owned(setup, path, onevol_conf, 0644, error);
+           write_owned(setup, path, onevol_conf, -1, 0644, error);
+}
+
+/*
+ * Where each host has its own storage, hosts report its space themselves: probes run
+ * tm/NAME/monitor_ds there. Its interpreter is the agent, which remotes bring along (onehost sync
+ * resolves links, so it is a copy).
+ */
+static bool
+write_host_files(Setup *setup, const Installation *installation, GError **error)
+{
+    g_autofree char *config_path = g_build_filename(installation->var, "config", NULL);
+    g_autoptr(GHashTable) config = settings_read(config_path);
+    const char *remote = g_hash_table_lookup(config, "SCRIPTS_REMOTE_DIR");
+    g_autofree char *line =
+        g_strdup_printf("#!%s/onevol/agent\n", remote ? remote : "/var/tmp/one");
+    g_autofree char *directory = g_build_filename(setup->remotes, "onevol", NULL);
+    g_autofree char *agent = g_build_filename(directory, "agent", NULL);
+    g_autofree char *script =
+        g_build_filename(setup->remotes, "tm", setup->name, "monitor_ds", NULL);
+    g_autofree char *from = NULL;
+    g_autofree char *content = NULL;
+    struct utsname machine;
+    gsize length;
+
+    if (setup->driver->placement != PLACEMENT_HOST_LOCAL)
+        return true;
+    uname(&machine);
+    if (!deploy_read_agent(machine.machine, &from, &content, &length, error))
+        return false;
+    setup->written++;
+    return make_directory(setup, directory, error) &&
+           write_owned(setup, agent, content, (gssize)length, 0755, error) &&
+           write_owned(setup, script, line, -1, 0755, error);
 }
 
 static void
@@ -167,6 +212,8 @@ print_conf(const Setup *setup, const Installation *installation, const char *one
         else
             printf("add to LIVE_DISK_SNAPSHOTS:\n    %s\n", live);
     }
+    if (setup->driver->placement == PLACEMENT_HOST_LOCAL)
+        printf("\nRun `onehost sync --force`: hosts report their space by a file of ours.\n");
     printf("\nThen restart OpenNebula. Existing datastores learn changed rows by "
            "`onedatastore update`.\n");
 }
@@ -189,16 +236,17 @@ make_line(Setup *setup, GError **error)
 }
 
 static bool
-install_driver(Setup *setup, GError **error)
+install_driver(Setup *setup, const Installation *installation, GError **error)
 {
     if (stat(setup->remotes, &setup->owner) || !S_ISDIR(setup->owner.st_mode))
         return set_error(error, ONEVOL_ERROR_NOT_FOUND,
                          "'%s' is not a directory: is OpenNebula installed here?", setup->remotes);
     return check_plane(setup, "tm", tm_actions, error) &&
            check_plane(setup, "datastore", datastore_actions, error) &&
+           check_file(setup, "tm", "monitor_ds", error) &&
            write_plane(setup, "tm", tm_actions, error) &&
            write_plane(setup, "datastore", datastore_actions, error) &&
-           write_settings(setup, error);
+           write_host_files(setup, installation, error) && write_settings(setup, error);
 }
 
 bool
@@ -245,7 +293,7 @@ setup_command(int argc, char **argv, GError **error)
     };
     if (!setup.driver)
         return set_error(error, ONEVOL_ERROR_USAGE, "there is no driver '%s'", name);
-    bool done = make_line(&setup, error) && install_driver(&setup, error);
+    bool done = make_line(&setup, error) && install_driver(&setup, installation, error);
     g_free(setup.line);
     if (!done)
         return false;

@@ -37,6 +37,8 @@ code_of_errno(int number)
 }
 
 /* Names from outside may hold anything; an error is one line all the same. */
+static char *line_of(const char *format, va_list arguments) G_GNUC_PRINTF(1, 0);
+
 static char *
 line_of(const char *format, va_list arguments)
 {

@@ -66,8 +66,8 @@ push_script(gsize length)
 }
 
 /* Beside this program in a build tree, or where it was installed. */
-static bool
-read_agent(const char *machine, char **path, char **content, gsize *length, GError **error)
+bool
+deploy_read_agent(const char *machine, char **path, char **content, gsize *length, GError **error)
 {
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
     g_autofree char *beside = g_path_get_dirname(self ? self : ".");
@@ -95,7 +95,7 @@ deploy_push(const char *host, const char *machine, GError **error)
     gsize length;
     g_auto(CommandResult) result = {0};
 
-    if (!read_agent(machine, &path, &content, &length, error))
+    if (!deploy_read_agent(machine, &path, &content, &length, error))
         return false;
     g_autofree char *script = push_script(length);
     g_autoptr(Argv) argv = ssh_argv(host, script, SSH_NO_MASTER);

@@ -20,5 +20,10 @@ char *deploy_serve_script(void);
 /* `mode` is bulk or direct. */
 char *deploy_bulk_script(const char *mode, const char *ticket);
 
+/* The agent for machines of the kind `machine` (as `uname -m` says), from beside this program or
+ * where it was installed. The caller frees both. */
+bool deploy_read_agent(const char *machine, char **path, char **content, gsize *length,
+                       GError **error);
+
 /* Copies the agent for `machine` (as `uname -m` says) there and lets it say its build once. */
 bool deploy_push(const char *host, const char *machine, GError **error);
