@@ -4,10 +4,10 @@
 PREFIX ?= /usr/local
 
 BUILD_PACKAGES = meson ninja-build gcc pkg-config libglib2.0-dev libxml2-dev libcurl4-openssl-dev \
-	libjansson-dev libarchive-dev zlib1g-dev libssl-dev libmicrohttpd-dev
+	libjansson-dev libarchive-dev zlib1g-dev libssl-dev libxxhash-dev libmicrohttpd-dev
 RUN_PACKAGES = qemu-utils e2fsprogs util-linux
 CHECK_PACKAGES = libcmocka-dev python3 openssl xfsprogs btrfs-progs mount clang libclang-rt-14-dev \
-	clang-format-14 codespell
+	clang-format-14 codespell openssh-server openssh-client iproute2 procps
 
 all: build
 
@@ -34,8 +34,8 @@ fuzz: deps
 	@tools/fuzz-build
 	@tools/fuzz-run build-fuzz $(or $(SECONDS),30)
 
-bench: build
-	@tests/bench/run build/onevol
+bench: deps build
+	@/usr/bin/python3 tests/bench/bench.py build/onevol
 
 install: build
 	meson install -C build --no-rebuild

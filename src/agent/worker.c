@@ -86,6 +86,12 @@ work(Session *session, const Operation *operation, GVariant *arguments, int fd)
         lock_fd = session_lock_fd(session, key);
     }
     g_autoptr(GBytes) payload = message_pack(message);
+    if (g_bytes_get_size(payload) > MESSAGE_LIMIT) {
+        g_bytes_unref(payload);
+        payload = message_pack(
+            g_variant_new(WIRE_ERROR, ONEVOL_ERROR_FAILED, "the answer is too long to be sent"));
+        done = false;
+    }
     write_answer(fd, done ? FRAME_REPLY : FRAME_ERROR, payload, lock_fd);
     wait_as_warden();
     _exit(0);

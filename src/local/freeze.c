@@ -29,8 +29,9 @@
 #define INSTANT_MS SECONDS(7)  /* after that the guardian thaws by itself */
 #define GO_MS SECONDS(3)       /* for one try to thaw */
 #define GUARDIAN_MS SECONDS(8) /* at most this long we wait for the guardian */
-#define TRIES 5u
-#define PAUSE_MS 200u /* after the first try; doubles */
+#define TRIES 30u     /* of the guardian, while libvirt does not answer: it may be restarting */
+#define REFUSALS 3u   /* after so many it believes its no */
+#define PAUSE_MS 200u /* after the first try; doubles up to eight times that */
 
 /* `virsh` may be one of an old host: its words are those that all releases know. */
 typedef struct Way {
@@ -77,42 +78,74 @@ pause_ms(unsigned ms)
     }
 }
 
+typedef enum { NO_ANSWER, REFUSED, DONE } Answer;
+
+/* What virsh's text means; the guest that was never stopped goes on, too. */
+static Answer
+answer_of(const char *text)
+{
+    if (strstr(text, "already running"))
+        return DONE;
+    if (strstr(text, "failed to connect") || strstr(text, "state change lock"))
+        return NO_ANSWER;
+    return REFUSED;
+}
+
+static void
+become_virsh(const Copy *copy, const char *go, int output)
+{
+    setpgid(0, 0);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    execlp("virsh", "virsh", "-q", "-c", copy->uri, go, copy->domain, NULL);
+    _exit(127);
+}
+
 /* In the guardian: one try, in a child that cannot hold us up. */
-static bool
+static Answer
 try_to_go(const Copy *copy, const char *go)
 {
-    int status = -1;
-    pid_t child = fork();
+    int status, ends[2];
+    char text[1000] = "";
 
-    if (child == 0) {
-        setpgid(0, 0);
-        execlp("virsh", "virsh", "-q", "-c", copy->uri, go, copy->domain, NULL);
-        _exit(127);
-    }
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+        return NO_ANSWER;
+    pid_t child = fork();
+    if (child == 0)
+        become_virsh(copy, go, ends[1]);
+    Answer answer = NO_ANSWER;
     for (unsigned waited = 0; child > 0 && waited < GO_MS; waited += 10) {
-        if (waitpid(child, &status, WNOHANG) == child)
-            return status == 0;
-        pause_ms(10);
+        if (waitpid(child, &status, WNOHANG) == child) {
+            (void)!read(ends[0], text, sizeof text - 1);
+            answer = status == 0 ? DONE : answer_of(text);
+            child = 0;
+        } else {
+            pause_ms(10);
+        }
     }
     if (child > 0)
         kill(-child, SIGKILL);
-    return false;
+    close(ends[0]);
+    close(ends[1]);
+    return answer;
 }
 
 static bool
 let_go_on(const Copy *copy, const char *go)
 {
-    bool gone = try_to_go(copy, go);
+    unsigned refusals = 0;
 
-    for (unsigned try = 1; !gone && try < TRIES; try++) {
-        pause_ms(PAUSE_MS << (try - 1));
-        gone = try_to_go(copy, go);
+    for (unsigned try = 0; try < TRIES && refusals < REFUSALS; try++) {
+        Answer answer = try_to_go(copy, go);
+        pause_ms(PAUSE_MS << MIN(try, 3));
+        if (answer == DONE) {
+            /* an order to stop may have been on its way when its sender died */
+            try_to_go(copy, go);
+            return true;
+        }
+        refusals += answer == REFUSED;
     }
-    if (gone) { /* an order to stop may have been on its way when its sender died */
-        pause_ms(PAUSE_MS);
-        try_to_go(copy, go);
-    }
-    return gone;
+    return false;
 }
 
 /* Keeps `socket` and `lock` only: no connection, no lock of the action and no child's pipe may
@@ -130,6 +163,7 @@ leave_the_family(int socket, int lock)
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
+    g_setenv("LC_ALL", "C", TRUE);
     for (int fd = 0; fd < count; fd++)
         high[fd] = fcntl(keep[fd], F_DUPFD, count);
     for (int fd = 0; fd < count; fd++)
@@ -215,7 +249,7 @@ go_on(const Copy *copy, const Way *way, Guardian *guardian, bool stopped, const 
 
     cancel_forget();
     bool never = !stopped && is_answer(refused);
-    bool running = virsh(copy, way->go, GO_MS, NULL, &error);
+    bool running = virsh(copy, way->go, GO_MS, NULL, &error) || answer_of(error->message) == DONE;
     if (stopped && !running)
         log_warn("the guardian lets '%s' go on: %s", copy->domain, error->message);
     int acted = guardian_dismiss(guardian, running || never);

@@ -74,12 +74,13 @@ void
 session_keep_locks(Session *session)
 {
     GHashTableIter locks;
-    gpointer fd;
+    gpointer key, fd;
 
     g_hash_table_iter_init(&locks, session->locks);
-    while (g_hash_table_iter_next(&locks, NULL, &fd)) {
+    while (g_hash_table_iter_next(&locks, &key, &fd)) {
         close(GPOINTER_TO_INT(fd)); /* whoever else has it open keeps the lock */
         g_hash_table_iter_steal(&locks);
+        g_free(key);
     }
 }
 

@@ -380,13 +380,11 @@ try_open(const char *host, char **machine, GError **error)
         in_time = g_get_monotonic_time() < deadline;
         cancelled = !cancel_check(error);
     }
-    bool ready = session->greeted && !session->lost;
-    g_mutex_unlock(&session->lock);
-    if (ready)
-        return session;
-
     bool ended = session->lost != NULL;
-    g_mutex_lock(&session->lock);
+    if (session->greeted && !ended) {
+        g_mutex_unlock(&session->lock);
+        return session;
+    }
     if (!session->lost)
         set_error(&session->lost, ONEVOL_ERROR_UNREACHABLE, "no answer");
     g_mutex_unlock(&session->lock);

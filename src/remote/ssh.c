@@ -77,22 +77,22 @@ static const struct {
     OnevolError code;
     const char *meaning;
 } explanations[] = {
-    {"Could not resolve hostname",             ONEVOL_ERROR_UNREACHABLE, "its name is not known"                           },
-    {"Connection refused",                     ONEVOL_ERROR_UNREACHABLE, "it refuses ssh connections"                      },
-    {"No route to host",                       ONEVOL_ERROR_UNREACHABLE, "it cannot be reached"                            },
-    {"Network is unreachable",                 ONEVOL_ERROR_UNREACHABLE, "it cannot be reached"                            },
-    {"timed out",                              ONEVOL_ERROR_UNREACHABLE, "it does not answer"                              },
-    {"REMOTE HOST IDENTIFICATION HAS CHANGED", ONEVOL_ERROR_DENIED,      "its ssh host key has changed"                    },
-    {"Host key verification failed",           ONEVOL_ERROR_DENIED,      "its ssh host key is not known"                   },
-    {"Permission denied (",                    ONEVOL_ERROR_DENIED,      "it does not accept our ssh key"                  },
-    {"Too many authentication failures",       ONEVOL_ERROR_DENIED,      "it does not accept our ssh keys"                 },
-    {"belongs to somebody else",               ONEVOL_ERROR_DENIED,      "the agent's directory is not safe"               },
-    {"No space left",                          ONEVOL_ERROR_NO_SPACE,    "/var/tmp is full"                                },
-    {"Disk quota exceeded",                    ONEVOL_ERROR_NO_SPACE,    "/var/tmp is full"                                },
-    {"Read-only file system",                  ONEVOL_ERROR_DENIED,      "/var/tmp cannot be written to"                   },
-    {"cannot execute binary",                  ONEVOL_ERROR_UNSUPPORTED, "the agent is for another kind of machine"        },
-    {"Exec format error",                      ONEVOL_ERROR_UNSUPPORTED, "the agent is for another kind of machine"        },
-    {"another build",                          ONEVOL_ERROR_UNSUPPORTED, "the agent's file does not belong to this program"},
+    {"Could not resolve hostname", ONEVOL_ERROR_UNREACHABLE, "its name is not known"            },
+    {"Connection refused",         ONEVOL_ERROR_UNREACHABLE, "it refuses ssh connections"       },
+    {"No route to host",           ONEVOL_ERROR_UNREACHABLE, "it cannot be reached"             },
+    {"Network is unreachable",     ONEVOL_ERROR_UNREACHABLE, "it cannot be reached"             },
+    {"timed out",                  ONEVOL_ERROR_UNREACHABLE, "it does not answer"               },
+    {"IDENTIFICATION HAS CHANGED", ONEVOL_ERROR_DENIED,      "its host key has changed"         },
+    {"key verification failed",    ONEVOL_ERROR_DENIED,      "its host key is not known"        },
+    {"Permission denied (",        ONEVOL_ERROR_DENIED,      "it does not accept our ssh key"   },
+    {"authentication failures",    ONEVOL_ERROR_DENIED,      "it does not accept our ssh keys"  },
+    {"belongs to somebody else",   ONEVOL_ERROR_DENIED,      "the agent's directory is not safe"},
+    {"No space left",              ONEVOL_ERROR_NO_SPACE,    "/var/tmp is full"                 },
+    {"Disk quota exceeded",        ONEVOL_ERROR_NO_SPACE,    "/var/tmp is full"                 },
+    {"Read-only file system",      ONEVOL_ERROR_DENIED,      "/var/tmp cannot be written to"    },
+    {"cannot execute binary",      ONEVOL_ERROR_UNSUPPORTED, "the agent is for other machines"  },
+    {"Exec format error",          ONEVOL_ERROR_UNSUPPORTED, "the agent is for other machines"  },
+    {"another build",              ONEVOL_ERROR_UNSUPPORTED, "its file is of another build"     },
 };
 
 bool

@@ -10,7 +10,8 @@ import subprocess
 import tempfile
 import time
 
-PROGRAMS = ("ssh", "sshd", "ssh-keygen", "ip", "unshare", "nsenter", "mount")
+PROGRAMS = ("ssh", "sshd", "ssh-keygen", "ssh-agent", "ip", "unshare", "nsenter", "mount", "flock",
+            "pgrep", "ps")
 
 SSHD = """Port 22
 HostKey {base}/hostkey

@@ -11,7 +11,6 @@ usage: live.py ONEVOL
 """
 import glob
 import gzip
-import hashlib
 import lzma
 import os
 import pathlib
@@ -23,7 +22,9 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
 
 from played_site import Site, Tap
 
@@ -171,15 +172,17 @@ class Machine:
         pathlib.Path("/etc/libvirt/qemu.conf").write_text(QEMU_CONF)
         uuid = pathlib.Path("/proc/sys/kernel/random/uuid").read_text().strip()
         pathlib.Path("/etc/libvirt/libvirtd.conf").write_text(LIBVIRTD_CONF % uuid)
-        self.log = open(self.work / "libvirtd.log", "w")
-        self.libvirtd = subprocess.Popen(["libvirtd"], stdin=subprocess.DEVNULL, stdout=self.log,
-                                         stderr=self.log)
+        self.launch()
         if not wait_for(lambda: self.libvirtd.poll() is not None or virsh("version").returncode == 0,
                         30) or self.libvirtd.poll() is not None:
             text = (self.work / "libvirtd.log").read_text()[-300:].replace("\n", " ")
             print(f"1..0 # SKIP libvirtd does not start: {text}")
             sys.exit(0)
 
+    def launch(self):
+        self.log = open(self.work / "libvirtd.log", "a")
+        self.libvirtd = subprocess.Popen(["libvirtd"], stdin=subprocess.DEVNULL, stdout=self.log,
+                                         stderr=self.log)
 
     def add_account(self, place, lines):
         """Debian's libvirtd looks for its usual accounts, even when it does not use them."""
@@ -222,6 +225,13 @@ class Guest:
         """How far it says it has come."""
         return self.log.read_bytes().count(b".") if self.log.exists() else 0
 
+    def stands_still(self):
+        return self.state() == "paused"
+
+    def mark(self):
+        """What a copy made from now on must hold, at least."""
+        return 0
+
     def goes_on(self, seconds=LIMIT):
         """None, or that it does not."""
         start = time.monotonic()
@@ -252,6 +262,9 @@ class Ticker(Guest):
                 words = set(struct.unpack("<128I", file.read(512)))
                 found.append(words.pop() if len(words) == 1 else None)
         return found
+
+    def mark(self):
+        return self.sectors()[0]
 
     def problem_of_copy(self, path, least):
         if not path.exists():
@@ -351,6 +364,7 @@ def initramfs(version, path):
 
 class Linux(Guest):
     def __init__(self, work, name, disk, version):
+        self.work, self.started = work, None
         initramfs(version, work / "initramfs")
         disk.parent.mkdir(parents=True)
         with open(disk, "wb") as file:
@@ -367,6 +381,28 @@ class Linux(Guest):
     def agent(self, command):
         return virsh("qemu-agent-command", self.name, '{"execute":"%s"}' % command).stdout
 
+    def create(self):
+        self.started = time.monotonic()
+        super().create()
+
+    def stands_still(self):
+        return "frozen" in self.agent("guest-fsfreeze-status")
+
+    def problem_of_copy(self, path, least):
+        check = run("e2fsck", "-fn", path, check=False)
+        if check.returncode:
+            return f"e2fsck: {check.returncode}: {check.stdout}{check.stderr}"
+        if "needs_recovery" in run("dumpe2fs", "-h", path).stdout:
+            return "its journal must be replayed"
+        place = self.work / "mounted"
+        place.mkdir(exist_ok=True)
+        run("mount", "-o", "loop,ro,noload", path, place)
+        try:
+            count = int((place / "count").read_text())
+            return None if count > least else f"count {count}"
+        finally:
+            run("umount", place)
+
     def ready(self):
         return self.count() > 20 and '"return"' in self.agent("guest-ping")
 
@@ -380,7 +416,7 @@ class Place:
     def __init__(self, onevol, machine, kind):
         self.site = Site(onevol, base=str(machine.disks[kind]))
         self.control = self.site.root / "control"
-        programs = self.site.root / "bin"
+        programs = self.site.root / "programs"
         self.control.mkdir()
         programs.mkdir()
         for name, text in (("virsh", VIRSH.format(control=self.control, virsh="/usr/bin/virsh")),
@@ -500,11 +536,11 @@ def refused(action, *wanted, **environment):
     return action.leftovers(made=False)
 
 
-def works(action, how="", least=None, **environment):
+def works(action, **environment):
     """It works; the copy is good; the guest goes on as it did."""
     guest = action.guest
-    least = guest.sectors()[0] if least is None else least
-    child = action.run(ONEVOL_VERBOSE="1", **environment)
+    least = guest.mark()
+    child = action.run(**environment)
     if child.returncode:
         return f"exit {child.returncode}: {child.err}"
     return guest.problem_of_copy(action.result, least) or action.leftovers(made=True)
@@ -586,16 +622,14 @@ def not_there(tap, place, guest, vm):
     virsh("undefine", guest.name)
 
 
-def after_a_kill(action, child, what):
-    """The guest runs within the limit, and the same action works."""
+def after_a_kill(action, child, what, at_once=False):
+    """The guest runs within the limit, and the same action works, then or at once."""
     if child.returncode == 0:
         return None  # it was faster
-    since = time.monotonic()
-    problem = action.guest.goes_on()
-    took = time.monotonic() - since
-    problem = first(problem, works(action))
+    problem = None if at_once else action.guest.goes_on()
+    problem = first(problem, works(action), action.guest.goes_on())
     action.forget()
-    return f"{what}: {problem}" if problem else first(took > LIMIT and f"{what}: {took:.1f} s")
+    return f"{what}: {problem}" if problem else None
 
 
 def killed_at_steps(tap, place, guest, vm):
@@ -622,6 +656,7 @@ def kill_tree(child, number, group):
 def killed_in_window(tap, place, guest, vm, stop, rounds):
     """While the guest stands still: virsh takes its time after it has stopped it."""
     slow, window = place.setting(f"slow-{stop}", 1.5), place.control / "window"
+    place.live_copy("SUSPEND" if stop == "suspend" else "")
     random.seed(4)
     for action in both(place, guest, vm):
         for name, number, group in rounds:
@@ -631,14 +666,14 @@ def killed_in_window(tap, place, guest, vm, stop, rounds):
             if not wait_for(window.exists, 5):
                 problem = f"it never stood still: {child.communicate()[1]}"
             else:
-                stood = guest.state() if stop == "suspend" else "paused"
+                stood = guest.stands_still()
                 time.sleep(random.random() * 0.8)
                 kill_tree(child, number, group)
                 child.communicate()
                 slow.write_text("")
-                problem = first(stood != "paused" and f"it was {stood}",
+                problem = first(not stood and "it did not stand still",
                                 child.returncode == 0 and "it succeeded",
-                                after_a_kill(action, child, name))
+                                after_a_kill(action, child, name, group))
             slow.write_text("1.5")
             action.forget()
             tap.case(f"{action.name}: {name} while the guest stands still ({stop})", problem)
@@ -655,9 +690,10 @@ def killed_anywhere(tap, place, guest, vm, rounds):
             child = action.start()
             moment = random.random() * took
             time.sleep(moment)
-            kill_tree(child, signal.SIGKILL, random.random() < 0.5)
+            group = random.random() < 0.5
+            kill_tree(child, signal.SIGKILL, group)
             child.communicate()
-            problems.append(after_a_kill(action, child, f"after {moment * 1000:.0f} ms"))
+            problems.append(after_a_kill(action, child, f"after {moment * 1000:.0f} ms", group))
             action.forget()
         tap.case(f"{action.name}: SIGKILL at {rounds} moments of {took * 1000:.0f} ms",
                  "\n".join(p for p in problems if p))
@@ -702,112 +738,179 @@ def on_another_host(tap, place, guest, vm):
             tap.case(f"{action.name}: SIGKILL of the {name} while the guest stands still", problem)
 
 
+def bounded(guest, seconds, problem, started):
+    took = time.monotonic() - started
+    return first(problem, took > seconds and f"it took {took:.1f} s", guest.goes_on())
+
+
 def stuck(tap, place, guest, vm):
     place.live_copy("SUSPEND")
     action = Snapshot(place, guest, vm)
-
-    def bounded(seconds, problem, started):
-        took = time.monotonic() - started
-        return first(problem, took > seconds and f"it took {took:.1f} s", guest.goes_on())
-
     for command, times, seconds in (("domstate", 1, 12), ("suspend", 1, 15), ("resume", 1, 9),
                                     ("resume", 2, 12)):
         place.setting(f"stuck-{command}", times)
         started = time.monotonic()
         problem = works(action) if command == "resume" else refused(action, "did not end within")
-        tap.case(f"virsh {command} hangs {times} times", bounded(seconds, problem, started))
+        tap.case(f"virsh {command} hangs {times} times", bounded(guest, seconds, problem, started))
         place.setting(f"stuck-{command}", 0)
         action.forget()
     place.setting("slow-suspend", 60)
     started = time.monotonic()
     problem = refused(action, "did not end within")
-    tap.case("virsh suspend hangs after it has worked", bounded(15, problem, started))
+    tap.case("virsh suspend hangs after it has worked", bounded(guest, 15, problem, started))
     place.setting("slow-suspend", 0)
+
+
+def stopped_front_end(tap, place, guest, vm):
+    """It neither dies nor goes on: the guardian's own clock."""
+    place.live_copy("SUSPEND")
+    slow, window = place.setting("slow-suspend", 1), place.control / "window"
+    action = Snapshot(place, guest, vm)
+    if window.exists():
+        window.unlink()
+    child = action.start()
+    problem = None if wait_for(window.exists, 5) else "it never stood still"
+    os.kill(child.pid, signal.SIGSTOP)
+    slow.write_text("")
+    problem = first(problem, guest.goes_on(), guest.goes_on(1))
+    os.kill(child.pid, signal.SIGCONT)
+    child.out, child.err = child.communicate(timeout=30)
+    try:
+        text = sentence(child)
+        problem = first(problem, "let go on" not in text and text)
+    except ValueError as error:
+        problem = first(problem, str(error))
+    tap.case("a stopped front-end: the guest goes on, and the late copy is not taken",
+             first(problem, action.leftovers(made=False), works(action)))
+    action.forget()
+
+
+def libvirt_restarts(tap, place, guest, vm, machine):
+    """While a guest stands still, and is away for two seconds."""
+    place.live_copy("SUSPEND")
+    slow, window = place.setting("slow-suspend", 1), place.control / "window"
+    action, least = Snapshot(place, guest, vm), guest.mark()
+    if window.exists():
+        window.unlink()
+    child = action.start()
+    problem = None if wait_for(window.exists, 5) else "it never stood still"
+    machine.libvirtd.kill()
+    machine.libvirtd.wait()
+    time.sleep(2)
+    os.unlink("/run/libvirt/libvirt-sock")
+    machine.launch()
+    problem = first(problem, guest.goes_on())
+    _, said = child.communicate(timeout=30)
+    slow.write_text("")
+    tap.case("libvirtd is restarted while the guest stands still",
+             first(problem, child.returncode and said,
+                   guest.problem_of_copy(action.result, least)))
+    action.forget()
 
 
 # A real file system freeze
 
 
-def problem_of_file_system(path, work):
-    check = run("e2fsck", "-fn", path, check=False)
-    if check.returncode:
-        return f"e2fsck: {check.returncode}: {check.stdout}{check.stderr}"
-    if "needs_recovery" in run("dumpe2fs", "-h", path).stdout:
-        return "its journal must be replayed"
-    place = work / "mounted"
-    place.mkdir(exist_ok=True)
-    run("mount", "-o", "loop,ro,noload", path, place)
-    try:
-        count = int((place / "count").read_text())
-        return None if count > 0 else f"count {count}"
-    finally:
-        run("umount", place)
-
-
-def frozen(tap, place, guest, vm, work):
+def frozen(tap, place, guest, vm):
     place.live_copy("")
     for action in both(place, guest, vm):
-        child = action.run()
-        print(f"# {action.name} took {child.seconds * 1000:.0f} ms: {child.err.strip()}")
-        problem = first(child.returncode and f"exit {child.returncode}: {child.err}",
-                        "frozen" not in child.err and action.name == "cpds" and child.err,
-                        action.leftovers(made=True))
-        problem = problem or problem_of_file_system(action.result, work)
-        status = guest.agent("guest-fsfreeze-status")
+        problem, status = works(action), guest.agent("guest-fsfreeze-status")
         tap.case(f"{action.name} with an agent: a clean file system, and thawed",
                  first(problem, "thawed" not in status and status, guest.goes_on(5)))
         action.forget()
     control = place.site.root / "control-copy"
     run("cp", "--reflink=always", guest.disk, control)
     tap.case("the same without a freeze is not clean",
-             not problem_of_file_system(control, work) and "it is: this test proves nothing")
+             not guest.problem_of_copy(control, 0) and "it is: this test proves nothing")
+    place.setting("slow-domfsfreeze", 60)
+    started, action = time.monotonic(), Snapshot(place, guest, vm)
+    problem = refused(action, "domfsfreeze", "did not end within")
+    tap.case("virsh domfsfreeze hangs after it has worked", bounded(guest, 12, problem, started))
+    place.setting("slow-domfsfreeze", 0)
+    action.forget()
 
 
-def linux(tap, place, vm, guest, why_not, work, booting):
+def linux(tap, place, guest, vm, why_not):
     name = "a Linux guest with qemu-ga"
     if why_not:
         tap.case(name, skip=why_not)
         return
-    ready = wait_for(guest.ready, 60)
-    print(f"# Linux took {time.monotonic() - booting:.1f} s to boot, seen from its start")
+    ready = wait_for(guest.ready, 90)
+    print(f"# Linux took {time.monotonic() - guest.started:.1f} s to boot", flush=True)
     if not ready:
         text = guest.log.read_text(errors="replace")[-1500:] if guest.log.exists() else "no log"
         tap.case(name, f"it does not boot: {text}")
         return
-    frozen(tap, place, guest, vm, work)
+    frozen(tap, place, guest, vm)
+    killed_in_window(tap, place, guest, vm, "domfsfreeze", KILLS[:2])
+
+
+class Lane(threading.Thread):
+    """Stages one after the other, beside other lanes: most of them wait."""
+
+    def __init__(self, tap, *stages):
+        super().__init__(daemon=True)
+        self.tap, self.stages = tap, stages
+        self.start()
+
+    def run(self):
+        for stage, *arguments in self.stages:
+            started = time.monotonic()
+            try:
+                stage(self.tap, *arguments)
+            except Exception:  # a lane that dies is a failure like others
+                self.tap.case(stage.__name__, traceback.format_exc())
+            print(f"# {stage.__name__}: {time.monotonic() - started:.1f} s", flush=True)
+
+
+class SharedTap(Tap):
+    lock = threading.Lock()
+
+    def case(self, name, problem=None, skip=None):
+        with self.lock:
+            super().case(name, problem, skip)
 
 
 def main(onevol, outer):
-    machine, tap = Machine(outer), Tap()
-    work = machine.work
-    sector = boot_sector(work)
-    xfs, ext4 = (Place(onevol, machine, kind) for kind in ("xfs", "ext4"))
+    machine, tap = Machine(outer), SharedTap()
+    work, sector = machine.work, boot_sector(machine.work)
     kernel, why_not = find_kernel()
-    booting, tux = time.monotonic(), None
-    if kernel:
-        tux = Linux(work, "one-9", xfs.disk_of(9), kernel)
+    ext4 = Place(onevol, machine, "ext4")
+    xfs, slow, tall, far = (Place(onevol, machine, "xfs") for _ in range(4))
+    tux = Linux(work, "one-9", tall.disk_of(9), kernel) if kernel else None
+    if tux:
         tux.create()
-    guest, other = (Ticker(work, f"one-{vm}", place.disk_of(vm), sector)
-                    for vm, place in ((7, xfs), (8, ext4)))
-    for ticker in (guest, other):
-        ticker.create()
-    for ticker in (guest, other):
-        problem = wait_for(lambda: b"READY" in ticker.log.read_bytes(), 30)
-        tap.case(f"{ticker.name} counts", first(not problem and "not READY", ticker.goes_on()))
-    stages = [
-        (without_agent, xfs, guest, 7), (suspended, xfs, guest, 7, "xfs"),
-        (suspended, ext4, other, 8, "ext4"), (addresses, xfs, guest, 7),
-        (not_running, xfs, guest, 7), (linux, xfs, 9, tux, why_not, work, booting),
-        (killed_at_steps, xfs, guest, 7), (killed_in_window, xfs, guest, 7, "suspend", KILLS),
-        (killed_in_window, ext4, other, 8, "suspend", KILLS[:1]),
-        (killed_anywhere, xfs, guest, 7, 8), (on_another_host, xfs, guest, 7),
-        (stuck, xfs, guest, 7), (not_there, xfs, guest, 7),
-    ]
-    for stage, *arguments in stages:
-        started = time.monotonic()
-        stage(tap, *arguments)
-        print(f"# {stage.__name__}: {time.monotonic() - started:.1f} s", flush=True)
+    six, seven, eight, ten = guests = [Ticker(work, f"one-{vm}", place.disk_of(vm), sector)
+                                       for vm, place in ((6, far), (7, xfs), (8, ext4), (10, slow))]
+    for guest in guests:
+        guest.create()
+    for guest in guests:
+        tap.case(f"{guest.name} counts", guest.goes_on(30))
+    lanes = [
+        Lane(tap, (without_agent, xfs, seven, 7), (suspended, xfs, seven, 7, "xfs"),
+             (suspended, ext4, eight, 8, "ext4"), (addresses, xfs, seven, 7),
+             (not_running, xfs, seven, 7), (killed_at_steps, xfs, seven, 7),
+             (killed_in_window, ext4, eight, 8, "suspend", KILLS[:1]),
+             (not_there, xfs, seven, 7)),
+        Lane(tap, (on_another_host, far, six, 6), (killed_anywhere, far, six, 6, 6),
+             (killed_in_window, far, six, 6, "suspend", KILLS)),
+        Lane(tap, (stuck, slow, ten, 10), (stopped_front_end, slow, ten, 10)),
+        Lane(tap, (linux, tall, tux, 9, why_not))]
+    for lane in lanes:
+        lane.join()
+    Lane(tap, (libvirt_restarts, slow, ten, 10, machine)).join()
     return tap.finish()
+
+
+def as_init(onevol, work):
+    """The first process of the namespace: libvirt waits for orphans to be gone."""
+    child = os.fork()
+    if child == 0:
+        sys.exit(main(onevol, work))
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            return os.waitstatus_to_exitcode(status)
 
 
 def outside():
@@ -831,4 +934,4 @@ def outside():
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    sys.exit(outside() if len(sys.argv) == 2 else main(sys.argv[1], pathlib.Path(sys.argv[2])))
+    sys.exit(outside() if len(sys.argv) == 2 else as_init(sys.argv[1], pathlib.Path(sys.argv[2])))

@@ -137,7 +137,7 @@ a_recorded_vm_has_its_disks(void **state)
 
         assert_true(cloned->clone && !cloned->save && !cloned->readonly);
         assert_true(cloned->image_id >= 0 && cloned->datastore_id == 103);
-        assert_true(cloned->size >= cloned->original_size);
+        assert_true(cloned->size == 300 * MIB && cloned->original_size == 256 * MIB);
         assert_true(persistent->save && persistent->persistent && !persistent->clone);
         assert_true(cdrom->readonly);
         assert_string_equal(cdrom->type, "CDROM");

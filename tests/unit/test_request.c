@@ -258,6 +258,7 @@ missing_and_malformed_messages_are_refused(void **state)
     assert_no_message(cut, "is cut");
     assert_no_message(padded, "is not base64");
     assert_no_message(inside, "is not base64");
+    assert_no_message("A===", "is not base64");
     assert_no_message(quoted, "is not base64");
     assert_no_message(url, "is not base64");
     assert_no_message("QUFB", "malformed"); /* "AAA" */

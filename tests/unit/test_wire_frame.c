@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* wire/frame.c: the bytes of a session, and what is refused before anything is allocated. */
 #include "test.h"
-#include "wire/frame.h"
+#include "wire/channel.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static char *
 hex(const GByteArray *bytes)
@@ -83,6 +84,47 @@ long_messages_are_cut(void **state)
     assert_int_equal(frame.flags, 0);
     assert_int_equal(frame.length, 5);
     frame_reader_free(reader);
+}
+
+/* Both ends of one pipe in one process: what does not fit waits in the queue. */
+static void
+a_channel_puts_cut_messages_together(void **state)
+{
+    (void)state;
+    g_autofree char *text = g_strnfill(3 * FRAME_LIMIT, 'x');
+    int fds[2];
+    Channel from, to;
+    Frame frame;
+    size_t length;
+    GError *error = NULL;
+
+    assert_int_equal(pipe(fds), 0);
+    channel_init(&from, fds[0], fds[1], false);
+    channel_init(&to, fds[0], fds[1], false);
+    channel_send(&from, FRAME_REQUEST, 5, g_variant_new("(s)", text));
+    channel_send_empty(&from, FRAME_HEARTBEAT, 0);
+    for (int got = 0; got == 0; got = channel_next(&to, &frame, &length, &error)) {
+        assert_true(channel_write(&from, NULL));
+        assert_true(channel_read(&to, NULL));
+    }
+    assert_no_error(error);
+    assert_int_equal(frame.type, FRAME_REQUEST);
+    assert_int_equal(frame.stream, 5);
+    assert_int_equal(length, 3 * FRAME_LIMIT + 1);
+    assert_memory_equal(frame.payload, text, 3 * FRAME_LIMIT);
+    channel_write(&from, NULL);
+    channel_read(&to, NULL);
+    assert_int_equal(channel_next(&to, &frame, &length, &error), 1);
+    assert_int_equal(frame.type, FRAME_HEARTBEAT);
+    assert_int_equal(channel_next(&to, &frame, &length, &error), 0);
+    assert_true(channel_read(&to, NULL));
+    assert_false(to.ended);
+    close(fds[1]);
+    assert_true(channel_read(&to, NULL));
+    assert_true(to.ended);
+    channel_clear(&from);
+    channel_clear(&to);
+    close(fds[0]);
 }
 
 static void
@@ -178,6 +220,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_talk_has_these_bytes),
     cmocka_unit_test(what_goes_in_comes_out_whole_or_byte_by_byte),
     cmocka_unit_test(long_messages_are_cut),
+    cmocka_unit_test(a_channel_puts_cut_messages_together),
     cmocka_unit_test(senseless_headers_are_refused),
     cmocka_unit_test(a_login_script_may_print_first),
     cmocka_unit_test(endless_noise_is_no_agent),

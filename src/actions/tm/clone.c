@@ -6,17 +6,25 @@
 #include "actions/tm/place.h"
 #include "base/error.h"
 
+static bool
+refuse_shrink(const OneDisk *facts, const Volume *volume, GError **error)
+{
+    if (facts->original_size == 0 || facts->size >= facts->original_size)
+        return true;
+    return set_error(error, ONEVOL_ERROR_REFUSED,
+                     "%s would shrink from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " MiB",
+                     volume->owner, facts->original_size / MIB, facts->size / MIB);
+}
+
 /* CLONE carries a resize: opennebula-protocol 2.4; SIZE > ORIGINAL_SIZE since 5.4. */
 static bool
 grow(Volume *volume, const OneDisk *facts, GError **error)
 {
-    if (facts->original_size == 0 || facts->size == facts->original_size)
-        return true;
-    if (facts->size < facts->original_size)
-        return set_error(error, ONEVOL_ERROR_REFUSED,
-                         "%s would shrink from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " MiB",
-                         volume->owner, facts->original_size / MIB, facts->size / MIB);
-    return facts->size <= volume->virtual_size || volume_resize(volume, facts->size, error);
+    bool wanted = facts->original_size > 0 && facts->size > facts->original_size;
+
+    if (wanted && facts->size > volume->virtual_size && !volume_resize(volume, facts->size, error))
+        return false;
+    return facts->sparse || volume_reserve(volume, error);
 }
 
 static const OneDisk *
@@ -47,9 +55,11 @@ tm_clone(Task *task, char **arguments, GError **error)
     if (!image || !volume_require(image, error))
         return false;
     g_autoptr(Volume) own = disk_volume(&disk, image->datastore, NULL);
+    if (facts && !refuse_shrink(facts, own, error))
+        return false;
     if (!disk_clear_stale(&disk, image->datastore, error) || !volume_clone(image, own, error))
         return false;
-    if (facts && (!grow(own, facts, error) || (!facts->sparse && !volume_reserve(own, error)))) {
+    if (facts && !grow(own, facts, error)) {
         volume_abandon(own);
         return false;
     }

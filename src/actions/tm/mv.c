@@ -138,9 +138,11 @@ move_directory(Task *task, const Location *from, const Location *to, gint64 vm_i
         return false;
     if (!tm_lock(task, source, from->path, error) || !tm_lock(task, destination, to->path, error))
         return false;
-    return source == destination
-               ? move_within(task, destination, from->path, to->path, error)
-               : move_between(task, source, from->path, destination, to->path, error);
+    bool done = source == destination
+                    ? move_within(task, destination, from->path, to->path, error)
+                    : move_between(task, source, from->path, destination, to->path, error);
+    /* it may be the first VM there */
+    return done && (!place_is_local(task) || place_mark(task, destination, to->path, error));
 }
 
 bool

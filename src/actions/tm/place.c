@@ -55,17 +55,23 @@ place_is_shared(Host *a, Host *b, const char *path, bool *shared, GError **error
 bool
 place_mark_monitor(Task *task, const Disk *disk, GError **error)
 {
-    g_autofree char *datastore = g_path_get_dirname(disk->directory);
+    return place_mark(task, disk->host, disk->directory, error);
+}
+
+bool
+place_mark(Task *task, Host *host, const char *directory, GError **error)
+{
+    g_autofree char *datastore = g_path_get_dirname(directory);
     g_autofree char *marker = g_build_filename(datastore, ".monitor", NULL);
     g_autofree char *line = g_strconcat(task->request->directory, "\n", NULL);
     g_auto(FileInfo) info = {0};
 
-    if (!host_stat(disk->host, marker, false, &info, error))
+    if (!host_stat(host, marker, false, &info, error))
         return false;
     if (!place_is_local(task))
-        return !info.mode || host_remove(disk->host, marker, error);
+        return !info.mode || host_remove(host, marker, error);
     if (info.mode && info.size == strlen(line))
         return true;
     g_autoptr(GBytes) content = g_bytes_new(line, strlen(line));
-    return host_write(disk->host, marker, content, 0644, error);
+    return host_write(host, marker, content, 0644, error);
 }

@@ -20,3 +20,5 @@ bool place_is_shared(Host *a, Host *b, const char *path, bool *shared, GError **
 /* The marker that makes a host report this datastore's space itself: DATASTORE/.monitor holds the
  * driver's name (opennebula-protocol 4.4). Where all hosts share it, there must be none. */
 bool place_mark_monitor(Task *task, const Disk *disk, GError **error);
+/* The same for a VM's directory. */
+bool place_mark(Task *task, Host *host, const char *directory, GError **error);
