@@ -2,6 +2,7 @@
 #include "base/command.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -116,14 +117,6 @@ child_exec(const char *const *words, char **environment, const char *directory, 
     _exit(127);
 }
 
-static void
-close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 bool
 command_start(const Argv *argv, const CommandOptions *options, CommandChild *child, GError **error)
 {
@@ -166,9 +159,9 @@ command_start(const Argv *argv, const CommandOptions *options, CommandChild *chi
     }
     close(report[0]);
     if (number) {
-        close_fd(&child->in);
-        close_fd(&child->out);
-        close_fd(&child->err);
+        fd_close(&child->in);
+        fd_close(&child->out);
+        fd_close(&child->err);
         return set_error_errno(error, number, "cannot run '%s'", argv_words(argv)[0]);
     }
     return true;
@@ -183,7 +176,7 @@ drain(int *fd, GByteArray *into)
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return true;
     if (got <= 0) {
-        close_fd(fd);
+        fd_close(fd);
         return true;
     }
     g_byte_array_append(into, buffer, (guint)got);
@@ -197,9 +190,9 @@ feed(int *fd, const CommandOptions *options, size_t *sent)
     if (wrote > 0)
         *sent += (size_t)wrote;
     else if (errno != EINTR && errno != EAGAIN)
-        close_fd(fd); /* the child does not want it: its exit status tells */
+        fd_close(fd); /* the child does not want it: its exit status tells */
     if (*sent == options->input_length)
-        close_fd(fd);
+        fd_close(fd);
 }
 
 /* Moves data until the child has closed both outputs. */
@@ -210,7 +203,7 @@ converse(const Argv *argv, const CommandOptions *options, CommandChild *child, G
     size_t sent = 0;
 
     if (!options->input_length)
-        close_fd(&child->in);
+        fd_close(&child->in);
     else
         fcntl(child->in, F_SETFL, O_NONBLOCK);
 
@@ -298,9 +291,9 @@ command_run(const Argv *argv, const CommandOptions *options, CommandResult *resu
         return false;
 
     bool done = converse(argv, options, &child, out, err, deadline, error);
-    close_fd(&child.in);
-    close_fd(&child.out);
-    close_fd(&child.err);
+    fd_close(&child.in);
+    fd_close(&child.out);
+    fd_close(&child.err);
 
     int status = 0;
     if (done && !reap(child.pid, &status, deadline))

@@ -7,6 +7,7 @@
  */
 #include "base/command.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "local/handlers.h"
 #include "mover/copy.h"
 
@@ -22,14 +23,6 @@
 #include <unistd.h>
 
 #define READ_LIMIT (16u << 20)
-
-static void
-close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-#define AUTO_FD __attribute__((cleanup(close_fd))) int
 
 bool
 local_stat(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant **reply, GError **error)

@@ -3,6 +3,7 @@
 
 #include "base/command.h"
 #include "base/error.h"
+#include "base/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,13 +24,6 @@ typedef struct Copy {
     guint8 *buffer; /* CHUNK bytes, made on first use */
     CopyResult *result;
 } Copy;
-
-static void
-close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
 
 const char *
 copy_method_name(CopyMethod method)
@@ -187,11 +181,10 @@ copy_content(int from, int to, guint64 size, bool share, CopyResult *result, GEr
 bool
 copy_reflink(const char *source, const char *target, GError **error)
 {
-    __attribute__((cleanup(close_fd))) int from = open(source, O_RDONLY | O_CLOEXEC);
+    AUTO_FD from = open(source, O_RDONLY | O_CLOEXEC);
     if (from < 0)
         return set_error_errno(error, errno, "cannot open '%s'", source);
-    __attribute__((cleanup(close_fd))) int to =
-        open(target, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    AUTO_FD to = open(target, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (to < 0)
         return set_error_errno(error, errno, "cannot make '%s'", target);
     if (ioctl(to, FICLONE, from) == 0)
@@ -205,7 +198,7 @@ copy_reflink(const char *source, const char *target, GError **error)
 bool
 copy_file(const char *source, const char *target, bool share, CopyResult *result, GError **error)
 {
-    __attribute__((cleanup(close_fd))) int from = open(source, O_RDONLY | O_CLOEXEC);
+    AUTO_FD from = open(source, O_RDONLY | O_CLOEXEC);
     struct stat before, after;
 
     if (from < 0 || fstat(from, &before))
@@ -213,8 +206,7 @@ copy_file(const char *source, const char *target, bool share, CopyResult *result
     if (!S_ISREG(before.st_mode))
         return set_error(error, ONEVOL_ERROR_REFUSED, "'%s' is not a regular file", source);
 
-    __attribute__((cleanup(close_fd))) int to =
-        open(target, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    AUTO_FD to = open(target, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (to < 0)
         return set_error_errno(error, errno, "cannot make '%s'", target);
 

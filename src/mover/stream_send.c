@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/command.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "mover/copy.h"
 #include "mover/link.h"
 
@@ -23,13 +24,6 @@ typedef struct Sender {
     StreamResult *result;
     GError **error;
 } Sender;
-
-static void
-close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
 
 static bool
 send_entry(Sender *sender, const char *path, guint32 mode, guint64 size, const char *link)
@@ -135,7 +129,7 @@ send_content(Sender *sender, int fd, guint64 size)
 static bool
 send_file(Sender *sender, const char *path, const char *name)
 {
-    __attribute__((cleanup(close_fd))) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat before, after;
 
     if (fd < 0 || fstat(fd, &before))

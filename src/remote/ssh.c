@@ -2,6 +2,7 @@
 #include "remote/ssh.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/path.h"
 
 #include <signal.h>
@@ -46,19 +47,11 @@ ssh_start(const char *host, const char *script, unsigned flags, CommandChild *ch
     return command_start(argv, &options, child, error);
 }
 
-static void
-close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 void
 ssh_end(CommandChild *child, bool kindly, int *status)
 {
-    close_fd(&child->in);
-    close_fd(&child->out);
+    fd_close(&child->in);
+    fd_close(&child->out);
     *status = 0;
     if (child->pid > 0 && !(kindly && command_reap(child->pid, status, 1000))) {
         /* the process, not its group: the site's shared connection may have been born there */
@@ -69,7 +62,7 @@ ssh_end(CommandChild *child, bool kindly, int *status)
         }
     }
     child->pid = 0;
-    close_fd(&child->err);
+    fd_close(&child->err);
 }
 
 static const struct {
