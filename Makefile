@@ -7,7 +7,9 @@ BUILD_PACKAGES = meson ninja-build gcc pkg-config libglib2.0-dev libxml2-dev lib
 	libjansson-dev libarchive-dev zlib1g-dev libssl-dev libxxhash-dev libmicrohttpd-dev
 RUN_PACKAGES = qemu-utils e2fsprogs util-linux
 CHECK_PACKAGES = libcmocka-dev python3 openssl xfsprogs btrfs-progs mount clang libclang-rt-14-dev \
-	clang-format-14 codespell openssh-server openssh-client iproute2 procps
+	clang-format-14 codespell openssh-server openssh-client iproute2 procps \
+	libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-guest-agent \
+	busybox-static binutils kmod
 
 all: build
 

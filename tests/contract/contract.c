@@ -496,7 +496,15 @@ kill_everywhere(const Fixture *fixture, const Scenario *scenario, const char *wh
 typedef struct Case {
     const Fixture *fixture;
     const Scenario *scenario;
+    char *reason; /* why the fixture cannot be tested */
 } Case;
+
+static void
+cannot_be_tested_here(void **state)
+{
+    const Case *c = *state;
+    skip_because("%s", c->reason);
+}
 
 static void
 skip_what_it_lacks(const Case *c)
@@ -805,17 +813,18 @@ static const struct {
     {"survives a kill anywhere",    survives_kills   },
 };
 
-static void
+static Case *
 add(GArray *tests, const Fixture *fixture, const Scenario *scenario, const char *name,
     CMUnitTestFunction function)
 {
     Case *c = g_new0(Case, 1);
     struct CMUnitTest test = {.test_func = function, .initial_state = c};
 
-    *c = (Case){fixture, scenario};
+    *c = (Case){fixture, scenario, NULL};
     test.name = scenario ? g_strdup_printf("%s: %s %s", fixture->name, scenario->name, name)
                          : g_strdup_printf("%s: %s", fixture->name, name);
     g_array_append_val(tests, test);
+    return c;
 }
 
 int
@@ -826,9 +835,12 @@ main(int argc, char **argv)
     g_autoptr(GArray) tests = g_array_new(FALSE, FALSE, sizeof(struct CMUnitTest));
 
     for (guint f = 0; f < G_N_ELEMENTS(fixtures); f++) {
-        g_autofree char *reason = fixtures[f]->set_up();
-        if (reason)
+        char *reason = fixtures[f]->set_up();
+        if (reason) {
+            Case *c = add(tests, fixtures[f], NULL, "cannot be tested here", cannot_be_tested_here);
+            c->reason = reason;
             continue;
+        }
         for (guint i = 0; i < G_N_ELEMENTS(plain); i++)
             add(tests, fixtures[f], NULL, plain[i].name, plain[i].run);
         for (guint s = 0; s < G_N_ELEMENTS(scenarios); s++)
@@ -836,9 +848,12 @@ main(int argc, char **argv)
                 add(tests, fixtures[f], &scenarios[s], per_scenario[i].name, per_scenario[i].run);
     }
     int status = test_run((const struct CMUnitTest *)(const void *)tests->data, tests->len);
+    for (guint f = 0; f < G_N_ELEMENTS(fixtures); f++)
+        fixtures[f]->tear_down(); /* also after a set_up() that gave up */
     for (guint i = 0; i < tests->len; i++) {
         struct CMUnitTest *test = &g_array_index(tests, struct CMUnitTest, i);
         g_free((char *)test->name);
+        g_free(((Case *)test->initial_state)->reason);
         g_free(test->initial_state);
     }
     return status;

@@ -15,6 +15,7 @@ typedef struct Fixture {
     const char *format; /* of the volumes */
     /* Once, before the cases: NULL, or why it cannot be tested here. Caller frees. */
     char *(*set_up)(void);
+    /* At the end, also where set_up() gave up. */
     void (*tear_down)(void);
     /* A Datastore in this process for the one storage that set_up() made. */
     Datastore *(*datastore)(void);

@@ -239,7 +239,9 @@ class Guest:
             seen = self.count()
             if wait_for(lambda: self.count() > seen + 1, 1) and self.state() == "running":
                 return None
-        return f"{self.name} does not go on within {seconds} s: {self.state()}"
+        stood = self.state()
+        virsh("resume", self.name)  # for the cases to come
+        return f"{self.name} does not go on within {seconds} s: {stood}"
 
 
 class Ticker(Guest):
@@ -304,9 +306,15 @@ def cpio(entries):
     return bytes(out)
 
 
+def kernel_root():
+    """Where a kernel is unpacked: by tools/fetch-kernel beside the program, or installed."""
+    near = os.path.join(os.path.dirname(os.path.abspath(sys.argv[1])), "kernel")
+    return near if os.path.isdir(near) else ""
+
+
 def module_files(version):
     """What MODULES need of this kernel, in order of loading."""
-    root = pathlib.Path("/lib/modules") / version
+    root = pathlib.Path(kernel_root() + "/lib/modules") / version
     needs = dict(line.split(":", 1) for line in (root / "modules.dep").read_text().splitlines())
     short = {re.sub(r"\.ko.*", "", os.path.basename(p)).replace("-", "_"): p for p in needs}
     order = []
@@ -327,8 +335,10 @@ def find_kernel():
     lacking = [package for tool, package in LINUX_TOOLS.items() if not shutil.which(tool)]
     if lacking:
         return None, "needs " + ", ".join(sorted(set(lacking)))
-    kernels = [k[len("/boot/vmlinuz-"):] for k in sorted(glob.glob("/boot/vmlinuz-*"))]
-    kernels = [k for k in kernels if os.path.exists(f"/lib/modules/{k}/modules.dep")]
+    root = kernel_root()
+    prefix = root + "/boot/vmlinuz-"
+    kernels = [k[len(prefix):] for k in sorted(glob.glob(prefix + "*"))]
+    kernels = [k for k in kernels if os.path.exists(f"{root}/lib/modules/{k}/modules.dep")]
     kernels.sort(key=lambda k: "cloud" in k)
     return (kernels[-1], None) if kernels else (None, "needs a kernel in /boot")
 
@@ -370,7 +380,7 @@ class Linux(Guest):
         with open(disk, "wb") as file:
             file.truncate(SECTORS * 512)
         run("mkfs.ext4", "-q", "-F", disk)
-        boot = (f"<kernel>/boot/vmlinuz-{version}</kernel><initrd>{work}/initramfs</initrd><cmdline>"
+        boot = (f"<kernel>{kernel_root()}/boot/vmlinuz-{version}</kernel><initrd>{work}/initramfs</initrd><cmdline>"
                 "console=ttyS0 panic=-1 quiet mitigations=off nokaslr tsc=reliable "
                 "no_timer_check</cmdline>")
         super().__init__(work, name, disk, 192, boot, CHANNEL)
@@ -729,11 +739,11 @@ def on_another_host(tap, place, guest, vm):
             problem = None if wait_for(window.exists, 5) else "it never stood still"
             time.sleep(random.random() * 0.8)
             victim = child.pid if name == "front-end" else process_of("agent-", " serve")
-            os.kill(victim, signal.SIGKILL)
+            os.kill(victim or child.pid, signal.SIGKILL)
             child.communicate()
             slow.write_text("")
             problem = first(problem, child.returncode == 0 and "it succeeded",
-                            after_a_kill(action, child, name))
+                            not victim and "no agent", after_a_kill(action, child, name))
             action.forget()
             tap.case(f"{action.name}: SIGKILL of the {name} while the guest stands still", problem)
 
@@ -782,6 +792,27 @@ def stopped_front_end(tap, place, guest, vm):
         problem = first(problem, str(error))
     tap.case("a stopped front-end: the guest goes on, and the late copy is not taken",
              first(problem, action.leftovers(made=False), works(action)))
+    action.forget()
+
+
+def busy_guardian(tap, place, guest, vm):
+    """What comes next must not take the guest for one that somebody paused."""
+    place.live_copy("SUSPEND")
+    slow, window = place.setting("slow-suspend", 1), place.control / "window"
+    action = SaveAs(place, guest, vm)
+    if window.exists():
+        window.unlink()
+    child = action.start()
+    problem = None if wait_for(window.exists, 5) else "it never stood still"
+    place.setting("stuck-resume", 1)  # once, which the guardian outlives
+    kill_tree(child, signal.SIGKILL, False)
+    child.communicate()
+    slow.write_text("")
+    child = action.run()
+    place.setting("stuck-resume", 0)
+    tap.case("the action again at once: it waits for the guardian of the first",
+             first(problem, "guest suspended" not in child.err and child.err,
+                   guest.problem_of_copy(action.result, 1), guest.goes_on()))
     action.forget()
 
 
@@ -894,7 +925,8 @@ def main(onevol, outer):
              (not_there, xfs, seven, 7)),
         Lane(tap, (on_another_host, far, six, 6), (killed_anywhere, far, six, 6, 6),
              (killed_in_window, far, six, 6, "suspend", KILLS)),
-        Lane(tap, (stuck, slow, ten, 10), (stopped_front_end, slow, ten, 10)),
+        Lane(tap, (stuck, slow, ten, 10), (stopped_front_end, slow, ten, 10),
+             (busy_guardian, slow, ten, 10)),
         Lane(tap, (linux, tall, tux, 9, why_not))]
     for lane in lanes:
         lane.join()

@@ -213,8 +213,8 @@ environment_is_added_and_keeps_equals_signs(void **state)
     const char *const set[] = {"A=1=2", "B=", NULL};
     CommandOptions options = {.timeout_ms = SECONDS(10), .set = set};
 
-    assert_true(run_script("echo \"$A|$B|${HOME:+home}\"", &options, &result, NULL));
-    assert_string_equal(result.out, "1=2||home\n");
+    assert_true(run_script("echo \"$A|$B|${PATH:+path}\"", &options, &result, NULL));
+    assert_string_equal(result.out, "1=2||path\n");
 }
 
 static void

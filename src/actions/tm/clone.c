@@ -57,7 +57,7 @@ tm_clone(Task *task, char **arguments, GError **error)
     g_autoptr(Volume) own = disk_volume(&disk, image->datastore, NULL);
     if (facts && !refuse_shrink(facts, own, error))
         return false;
-    if (!disk_clear_stale(&disk, image->datastore, error) || !volume_clone(image, own, error))
+    if (!place_clear(task, &disk, image->datastore, error) || !volume_clone(image, own, error))
         return false;
     if (facts && !grow(own, facts, error)) {
         volume_abandon(own);

@@ -47,7 +47,7 @@ tm_ln(Task *task, char **arguments, GError **error)
         tm_image(task, &disk, arguments[0], arguments[3], facts->format, error);
     if (!image || !volume_require(image, error))
         return false;
-    if (!disk_clear_stale(&disk, image->datastore, error))
+    if (!place_clear(task, &disk, image->datastore, error))
         return false;
     bool done = place_is_local(task) ? bring(&disk, facts, image, error)
                                      : disk_publish(&disk, image, tm_attach_mode(facts), error);

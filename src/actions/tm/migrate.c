@@ -124,8 +124,8 @@ prepare_local(Task *task, Host *from, Host *to, const char *path, GError **error
     if (!strcmp(action, "postmigrate"))
         return remove_side(task, from, to, path, error);
     return remove_side(task, to, from, path, error) &&
-           (!strcmp(action, "failmigrate") || (host_make_directory(to, path, error) &&
-                                               place_mark(task, to, path, error)));
+           (!strcmp(action, "failmigrate") ||
+            (host_make_directory(to, path, error) && place_mark(task, to, path, error)));
 }
 
 static bool

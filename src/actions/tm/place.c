@@ -34,6 +34,18 @@ place_find(const Task *task, Host **host, const char *path, GError **error)
 }
 
 bool
+place_clear(const Task *task, const Disk *disk, Datastore *datastore, GError **error)
+{
+    Disk old = *disk;
+
+    old.host = host_frontend();
+    if (place_is_local(task) && !host_is_frontend(disk->host) &&
+        !disk_clear_stale(&old, datastore, error))
+        return false;
+    return disk_clear_stale(disk, datastore, error);
+}
+
+bool
 place_is_shared(Host *a, Host *b, const char *path, bool *shared, GError **error)
 {
     g_autofree char *directory = g_path_get_dirname(path);

@@ -13,6 +13,11 @@ bool place_is_local(const Task *task);
  * front-end (EPILOG retry, resize of an undeployed VM): looks there if the host has no `path`. */
 bool place_find(const Task *task, Host **host, const char *path, GError **error);
 
+/* Before a disk is made: what an earlier VM or a failed run left at its place goes, on the host and
+ * on the front-end. oned recreates a stopped VM without an action, so its old disks are still
+ * there, and place_find() would take them for the new ones in an EPILOG that is tried again. */
+bool place_clear(const Task *task, const Disk *disk, Datastore *datastore, GError **error);
+
 /* Do both hosts see one and the same directory? Found out by a file that one makes and the other
  * looks for. `path` is VMDIR; its parent must exist on `a`. */
 bool place_is_shared(Host *a, Host *b, const char *path, bool *shared, GError **error);
