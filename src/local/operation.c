@@ -88,8 +88,13 @@ operation_run(const Operation *operation, Session *session, GVariant *arguments,
     if (!g_variant_is_of_type(held, G_VARIANT_TYPE(operation->arguments)))
         return set_error(error, ONEVOL_ERROR_USAGE, "request '%s' has arguments of a wrong type",
                          operation->name);
-    if (!operation->run(session, held, reply, error))
+    *reply = NULL;
+    if (!operation->run(session, held, reply, error)) {
+        if (*reply) /* one that was made ready too early */
+            g_variant_unref(g_variant_ref_sink(*reply));
+        *reply = NULL;
         return false;
+    }
     session_note(session, operation, held);
     g_variant_ref_sink(*reply);
     g_assert(g_variant_is_of_type(*reply, G_VARIANT_TYPE(operation->reply)));

@@ -20,18 +20,12 @@
 
 typedef struct Known {
     Content content;
-    struct stat info;
+    struct stat info; /* of a file here */
+    char *stamp;      /* of one elsewhere */
 } Known;
 
 static const char *scratch = "/tmp";
-static GHashTable *known; /* "format path" → Known: unchanged files are not read again */
-
-static bool
-require_local(const Host *host, GError **error)
-{
-    return host->local ||
-           set_error(error, ONEVOL_ERROR_UNSUPPORTED, "host '%s' is another machine", host->name);
-}
+static GHashTable *known; /* "host format path" → Known: unchanged files are not read again */
 
 static void
 digest_finish(XXH3_state_t *state, guint64 bytes, Content *content)
@@ -138,6 +132,13 @@ same_file(const struct stat *a, const struct stat *b)
 }
 
 static void
+known_free(gpointer data)
+{
+    g_free(((Known *)data)->stamp);
+    g_free(data);
+}
+
+static void
 remember(const char *key, const struct stat *info, const Content *content)
 {
     struct timespec now;
@@ -156,6 +157,12 @@ void
 content_set_scratch(const char *directory)
 {
     scratch = directory;
+}
+
+const char *
+content_scratch(void)
+{
+    return scratch;
 }
 
 void
@@ -177,14 +184,26 @@ read_raw(const char *path, Content *content, GError **error)
     return done || set_error_errno(error, number, "cannot read '%s'", path);
 }
 
+static bool
+peek_file(const char *path, guint64 offset, void *buffer, size_t length, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return set_error_errno(error, errno, "cannot open '%s'", path);
+    ssize_t got = pread(fd, buffer, length, (off_t)offset);
+    close(fd);
+    return got == (ssize_t)length ||
+           set_error(error, ONEVOL_ERROR_CORRUPT, "'%s' ends before byte %" G_GUINT64_FORMAT, path,
+                     offset + length);
+}
+
 /* The header names another file at the offset in bytes 8 to 15, if it leans on one. */
 static bool
 stands_alone(const char *path, GError **error)
 {
-    static const Host here = {.local = true};
     char header[16];
 
-    if (!content_peek(&here, path, 0, header, sizeof header, error))
+    if (!peek_file(path, 0, header, sizeof header, error))
         return false;
     return memcmp(header, "QFI\xfb", 4) != 0 || is_zero(header + 8, 8) ||
            set_error(error, ONEVOL_ERROR_CORRUPT, "'%s' has a backing file", path);
@@ -210,30 +229,63 @@ read_converted(const char *path, const char *format, Content *content, GError **
     return done;
 }
 
-bool
-content_read(const Host *host, const char *path, const char *format, Content *content,
-             GError **error)
+static bool
+read_file(const char *path, const char *format, Content *content, GError **error)
 {
-    struct stat info;
-    g_autofree char *key = g_strconcat(format, " ", path, NULL);
+    return strcmp(format, "raw") == 0 ? read_raw(path, content, error)
+                                      : read_converted(path, format, content, error);
+}
 
-    if (!require_local(host, error))
-        return false;
+static bool
+read_here(const char *key, const char *path, const char *format, Content *content, GError **error)
+{
+    const Known *entry = g_hash_table_lookup(known, key);
+    struct stat info;
+
     if (stat(path, &info) != 0)
         return set_error_errno(error, errno, "cannot read '%s'", path);
-    if (!known)
-        known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    const Known *entry = g_hash_table_lookup(known, key);
     if (entry && same_file(&entry->info, &info)) {
         *content = entry->content;
         return true;
     }
-
-    bool done = strcmp(format, "raw") == 0 ? read_raw(path, content, error)
-                                           : read_converted(path, format, content, error);
+    bool done = read_file(path, format, content, error);
     if (done)
         remember(key, &info, content);
     return done;
+}
+
+static bool
+read_elsewhere(const Host *host, const char *key, const char *path, const char *format,
+               Content *content, GError **error)
+{
+    const Known *entry = g_hash_table_lookup(known, key);
+    g_autofree char *stamp = host_stamp(host, path);
+
+    if (entry && stamp && g_strcmp0(entry->stamp, stamp) == 0) {
+        *content = entry->content;
+        return true;
+    }
+    char *copy = host_copy(host, path, scratch, error);
+    bool done = copy && read_file(copy, format, content, error);
+    host_uncopy(host, copy);
+    if (!done || !stamp)
+        return done;
+    Known *fresh = g_new(Known, 1);
+    *fresh = (Known){.content = *content, .stamp = g_steal_pointer(&stamp)};
+    g_hash_table_replace(known, g_strdup(key), fresh);
+    return true;
+}
+
+bool
+content_read(const Host *host, const char *path, const char *format, Content *content,
+             GError **error)
+{
+    g_autofree char *key = g_strjoin(" ", host->local ? "" : host->name, format, path, NULL);
+
+    if (!known)
+        known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
+    return host->local ? read_here(key, path, format, content, error)
+                       : read_elsewhere(host, key, path, format, content, error);
 }
 
 static bool
@@ -252,12 +304,31 @@ write_all(int fd, const char *data, size_t length, guint64 offset)
     return true;
 }
 
+/* qemu-io of that host for qcow2, as its hypervisor would. */
+static bool
+write_elsewhere(const Host *host, const char *path, const char *format, guint64 offset,
+                guint64 length, unsigned byte, GError **error)
+{
+    g_autofree char *quoted = g_shell_quote(path);
+
+    hosts_touch();
+    if (strcmp(format, "raw") == 0)
+        return host_sh(host, NULL, error,
+                       "[ -f %s ] && head -c %" G_GUINT64_FORMAT " /dev/zero | tr '\\0' '\\%o' | "
+                       "dd of=%s bs=65536 iflag=fullblock oflag=seek_bytes seek=%" G_GUINT64_FORMAT
+                       " conv=notrunc status=none",
+                       quoted, length, byte, quoted, offset);
+    return host_sh(host, NULL, error,
+                   "qemu-io -f %s -c 'write -P %u %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "' %s",
+                   format, byte, offset, length, quoted);
+}
+
 bool
 content_write(const Host *host, const char *path, const char *format, guint64 offset,
               guint64 length, unsigned seed, GError **error)
 {
-    if (!require_local(host, error))
-        return false;
+    if (!host->local)
+        return write_elsewhere(host, path, format, offset, length, seed % 255 + 1, error);
     if (strcmp(format, "raw") != 0) {
         g_autoptr(Argv) argv = argv_new("qemu-io", "-f", format, "-c");
         argv_addf(argv, "write -P %u %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, seed % 255 + 1,
@@ -282,16 +353,11 @@ bool
 content_peek(const Host *host, const char *path, guint64 offset, void *buffer, size_t length,
              GError **error)
 {
-    if (!require_local(host, error))
-        return false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return set_error_errno(error, errno, "cannot open '%s'", path);
-    ssize_t got = pread(fd, buffer, length, (off_t)offset);
-    close(fd);
-    return got == (ssize_t)length ||
-           set_error(error, ONEVOL_ERROR_CORRUPT, "'%s' ends before byte %" G_GUINT64_FORMAT, path,
-                     offset + length);
+    char *copy = host_copy(host, path, scratch, error);
+    bool done = copy && peek_file(copy, offset, buffer, length, error);
+
+    host_uncopy(host, copy);
+    return done;
 }
 
 /* A few MiB at odd places: the first sector, runs that cross chunk borders, the very last bytes. */

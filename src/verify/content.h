@@ -45,4 +45,5 @@ bool content_make_qcow2(const char *path, const char *raw, GError **error);
 
 /* Where converted copies may lie for a moment. Kept by reference; before the first read. */
 void content_set_scratch(const char *directory);
+const char *content_scratch(void);
 void content_forget_all(void);

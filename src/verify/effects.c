@@ -8,11 +8,11 @@
 
 /* A new volatile disk is of the size, and empty but for a file system or a swap signature. */
 static void
-judge_volatile(const Player *player, const Vm *vm, Disk *disk, Row *row)
+judge_volatile(const Vm *vm, Disk *disk, Row *row)
 {
     const Content empty = content_empty(disk->size_mb * MEBIBYTE);
     g_autofree char *path = vm_disk_path(vm, disk);
-    const Host *host = player->world->frontend;
+    const Host *host = vm->place.tree;
     char mark[10] = "";
     GError *error = NULL;
     Content seen;
@@ -39,6 +39,24 @@ judge_volatile(const Player *player, const Vm *vm, Disk *disk, Row *row)
     }
 }
 
+/* From now on the host's probe must find that datastore. */
+static void
+note_marker(World *world, Place place)
+{
+    if (!world->shared && (!world->separate || place.tree != world->frontend))
+        g_hash_table_add(world->marked, world_mark(place));
+}
+
+static void
+copy_snapshots(const GPtrArray *from, GPtrArray *to)
+{
+    g_ptr_array_set_size(to, 0);
+    for (guint i = 0; i < from->len; i++) {
+        const Snapshot *snapshot = from->pdata[i];
+        (void)snapshot_add(to, snapshot->id, snapshot->size_mb, &snapshot->content);
+    }
+}
+
 static void
 effect_made(Player *player, Vm *vm, Disk *disk, Row *row)
 {
@@ -46,11 +64,19 @@ effect_made(Player *player, Vm *vm, Disk *disk, Row *row)
     disk->detached = false;
     vm->directory_present = vm->directory_allowed = true;
     g_ptr_array_set_size(disk->snapshots, 0);
+    note_marker(player->world, vm->place);
     if (!disk->image) {
-        judge_volatile(player, vm, disk, row);
-    } else if (disk->own) {
-        disk->content = disk->image->content;
+        judge_volatile(vm, disk, row);
+        return;
+    }
+    if (!disk->own)
+        return;
+    disk->content = disk->image->content;
+    if (disk->role == ROLE_PRIVATE) /* CLONE grows, LN does not */
         disk->content.bytes = MAX(disk->content.bytes, disk->size_mb * MEBIBYTE);
+    if (disk_saves(disk)) {
+        copy_snapshots(disk->image->snapshots, disk->snapshots);
+        disk->next_snapshot = disk->image->next_snapshot;
     }
 }
 
@@ -60,6 +86,19 @@ effect_gone(Disk *disk, bool released)
     disk->present = false;
     disk->detached = released;
     g_ptr_array_set_size(disk->snapshots, 0);
+}
+
+/* A disk that is no link takes its snapshots and its size along. */
+static void
+effect_released(Disk *disk)
+{
+    if (disk->own && disk->present) {
+        disk->image->content = disk->content;
+        disk->image->size_mb = disk->size_mb;
+        copy_snapshots(disk->snapshots, disk->image->snapshots);
+        disk->image->next_snapshot = disk->next_snapshot;
+    }
+    effect_gone(disk, !disk->own);
 }
 
 static void
@@ -99,6 +138,15 @@ effect_saved(const Step *step)
     step->target->state = IMAGE_READY;
 }
 
+/* DELETE of data that is not in the place that is named changes nothing, but for one case: oned
+ * names the last host when it tries the end of a stopped VM again. */
+static bool
+reaches(const World *world, const Vm *vm, const Step *step)
+{
+    return place_equal(vm->place, step->place) ||
+           (vm->place.tree == world->frontend && vm->place.datastore == step->place.datastore);
+}
+
 void
 effect_apply(Player *player, Vm *vm, const Step *step, Row *row)
 {
@@ -109,19 +157,20 @@ effect_apply(Player *player, Vm *vm, const Step *step, Row *row)
         effect_made(player, vm, step->disk, row);
         break;
     case EFFECT_RELEASED:
-        if (step->disk->own)
-            step->disk->image->content = step->disk->content;
-        effect_gone(step->disk, true);
+        effect_released(step->disk);
         break;
     case EFFECT_DELETED:
-        effect_gone(step->disk, !step->disk->own);
+        if (reaches(player->world, vm, step))
+            effect_gone(step->disk, !step->disk->own);
         break;
     case EFFECT_DIRECTORY_DELETED:
-        effect_directory_deleted(vm);
+        if (reaches(player->world, vm, step))
+            effect_directory_deleted(vm);
         break;
     case EFFECT_DIRECTORY_MOVED:
-        vm->place = vm->going ? vm->going : vm->place;
-        vm->going = NULL;
+        vm->place = step->place;
+        vm->going = (Place){0};
+        note_marker(player->world, vm->place);
         break;
     case EFFECT_KERNEL:
         vm->kernel_made = vm->directory_present = vm->directory_allowed = true;

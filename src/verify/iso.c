@@ -51,13 +51,14 @@ iso_make(const char *path, const char *label, GHashTable *files, GError **error)
 
 /* Volume descriptors begin at sector 16: type, "CD001"; the label of the primary one is at 40. */
 static bool
-read_label(const Host *host, const char *path, char **label, bool *joliet, GError **error)
+read_label(const char *path, char **label, bool *joliet, GError **error)
 {
+    static const Host here = {.local = true};
     char sector[SECTOR];
 
     *joliet = false;
     for (unsigned number = 16; number < 32; number++) {
-        if (!content_peek(host, path, (guint64)number * SECTOR, sector, sizeof sector, error))
+        if (!content_peek(&here, path, (guint64)number * SECTOR, sector, sizeof sector, error))
             return false;
         if (memcmp(sector + 1, "CD001", 5) != 0)
             return set_error(error, ONEVOL_ERROR_CORRUPT, "'%s' is no ISO 9660 image", path);
@@ -90,13 +91,9 @@ read_entry(struct archive *archive, struct archive_entry *entry, GHashTable *fil
     return true;
 }
 
-GHashTable *
-iso_read(const Host *host, const char *path, char **label, bool *joliet, GError **error)
+static GHashTable *
+read_files(const char *path, GError **error)
 {
-    *label = NULL;
-    if (!read_label(host, path, label, joliet, error))
-        return NULL;
-
     GHashTable *files =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
     struct archive *archive = archive_read_new();
@@ -115,5 +112,17 @@ iso_read(const Host *host, const char *path, char **label, bool *joliet, GError 
         g_clear_pointer(&files, g_hash_table_unref);
     }
     archive_read_free(archive);
+    return files;
+}
+
+GHashTable *
+iso_read(const Host *host, const char *path, char **label, bool *joliet, GError **error)
+{
+    char *copy = host_copy(host, path, content_scratch(), error);
+
+    *label = NULL;
+    GHashTable *files =
+        copy && read_label(copy, label, joliet, error) ? read_files(copy, error) : NULL;
+    host_uncopy(host, copy);
     return files;
 }

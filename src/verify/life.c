@@ -14,6 +14,9 @@ life_prolog(Player *player, Vm *vm)
 
     vm_set_state(vm, STATE_ACTIVE, LCM_PROLOG);
     vm->directory_allowed = true;
+    const Place place = world_place(player->world, vm_last(vm)->host, vm_last(vm)->datastore);
+    if (!place_equal(vm->place, place))
+        vm_start_afresh(vm, place);
     steps_prolog(player, vm, steps);
     return transfer_play(player, vm, "prolog", steps);
 }
@@ -21,20 +24,19 @@ life_prolog(Player *player, Vm *vm)
 void
 hypervisor_file(Player *player, Vm *vm, const char *name, const char *content)
 {
-    g_autofree char *directory = vm_directory(vm, vm->place);
+    g_autofree char *directory = vm_directory(vm, vm->place.datastore);
     g_autofree char *path = g_build_filename(directory, name, NULL);
-    g_autofree char *parent = g_path_get_dirname(path);
+    Content *written = g_new0(Content, 1);
     GError *error = NULL;
 
-    if (g_mkdir_with_parents(parent, 0755) == 0 && g_file_set_contents(path, content, -1, &error)) {
-        g_hash_table_replace(vm->extras, g_strdup(name), g_bytes_new(content, strlen(content)));
+    if (host_put(vm->place.tree, path, content, strlen(content), &error) &&
+        content_read(vm->place.tree, path, "raw", written, &error)) {
+        g_hash_table_replace(vm->extras, g_strdup(name), written);
         return;
     }
+    g_free(written);
     Row *row = play_check_row(player, "clone", "the hypervisor writes beside the disks");
-    if (error)
-        row_error(row, "a writable directory", error);
-    else
-        row_problem(row, "a writable directory", "cannot make '%s'", parent);
+    row_error(row, "a writable directory", error);
     (void)play_show(player, row);
 }
 
@@ -120,23 +122,35 @@ life_terminate(Player *player, Vm *vm, const Host *host)
     steps_epilog(player, vm, host, steps);
     bool good = transfer_play(player, vm, "epilog", steps);
     if (good)
-        world_forget_vm(player->world, vm);
+        life_forget(player, vm);
     else
         life_abandon(player, vm);
     return good;
 }
 
+/* What oned has forgotten at another place is for its admin to remove. */
+void
+life_forget(Player *player, Vm *vm)
+{
+    g_autofree char *directory = vm->left.tree ? vm_directory(vm, vm->left.datastore) : NULL;
+
+    if (directory)
+        (void)host_remove(vm->left.tree, directory, NULL);
+    world_forget_vm(player->world, vm);
+}
+
 void
 life_abandon(Player *player, Vm *vm)
 {
-    const Datastore *const places[] = {vm->place, vm->going};
+    const Place places[] = {vm->place, vm->going};
 
     for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
-        g_autofree char *directory = places[i] ? vm_directory(vm, places[i]) : NULL;
+        g_autofree char *directory =
+            places[i].datastore ? vm_directory(vm, places[i].datastore) : NULL;
         if (directory)
-            (void)remove_tree(directory);
+            (void)host_remove(places[i].tree, directory, NULL);
     }
-    world_forget_vm(player->world, vm);
+    life_forget(player, vm);
 }
 
 bool
@@ -147,10 +161,7 @@ life_move(Player *player, Vm *vm, const char *script, int state, int lcm_state, 
 
     vm_set_state(vm, state, lcm_state);
     steps_move(player, vm, from, from_datastore, to, to_datastore, steps);
-    bool good = transfer_play(player, vm, script, steps);
-    if (!good)
-        vm->going = from_datastore != to_datastore ? to_datastore : NULL;
-    return good;
+    return transfer_play(player, vm, script, steps);
 }
 
 /* Three places: the first sector, the middle, and the last bytes (the grown part if it grew). */
@@ -160,7 +171,7 @@ write_places(Player *player, Vm *vm, Disk *disk, GError **error)
     g_autofree char *path = vm_disk_path(vm, disk);
     guint64 bytes = disk_content(disk)->bytes;
     const guint64 places[] = {0, bytes / 2 & ~511ull, bytes - 4096};
-    const Host *host = player->world->frontend;
+    const Host *host = vm->place.tree;
 
     player->seed++;
     for (size_t i = 0; i < G_N_ELEMENTS(places); i++)

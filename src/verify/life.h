@@ -50,6 +50,8 @@ enum {
     LCM_DISK_SNAPSHOT_DELETE_POWEROFF = 53,
     LCM_DISK_SNAPSHOT = 57,
     LCM_DISK_SNAPSHOT_DELETE = 59,
+    LCM_PROLOG_MIGRATE_UNKNOWN = 60,
+    LCM_PROLOG_MIGRATE_UNKNOWN_FAILURE = 61,
     LCM_DISK_RESIZE = 62,
     LCM_DISK_RESIZE_POWEROFF = 63,
     LCM_DISK_RESIZE_UNDEPLOYED = 64,
@@ -72,6 +74,8 @@ bool life_attach(Player *player, Vm *vm, Disk *disk, bool running);
 bool life_detach(Player *player, Vm *vm, Disk *disk, bool running);
 /* Everything ends; the VM is forgotten. `host`: as in steps_epilog(). */
 bool life_terminate(Player *player, Vm *vm, const Host *host);
+/* The VM is no more. */
+void life_forget(Player *player, Vm *vm);
 /* After a failure: what the VM left is removed so that others can be played. */
 void life_abandon(Player *player, Vm *vm);
 bool life_move(Player *player, Vm *vm, const char *script, int state, int lcm_state,

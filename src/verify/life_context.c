@@ -7,9 +7,7 @@
 #include "verify/iso.h"
 #include "verify/life.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 /* context.sh differs at each call, as NETWORK and times do; returns the words of the line. */
 static bool
@@ -72,12 +70,12 @@ judge_files(const Vm *vm, GHashTable *seen, Row *row)
 }
 
 static void
-judge_iso(Player *player, Vm *vm, Row *row)
+judge_iso(Vm *vm, Row *row)
 {
-    g_autofree char *directory = vm_directory(vm, vm->place);
+    g_autofree char *directory = vm_directory(vm, vm->place.datastore);
     g_autofree char *path = g_strdup_printf("%s/disk.%d", directory, vm->context_id);
     g_autofree char *label = NULL;
-    const Host *host = player->world->frontend;
+    const Host *host = vm->place.tree;
     GError *error = NULL;
     bool joliet;
 
@@ -94,36 +92,37 @@ judge_iso(Player *player, Vm *vm, Row *row)
     judge_files(vm, seen, row);
 }
 
-/* The ISO as a running guest has it: the descriptor's path and its content. */
+/* The ISO as a running guest has it open. */
 typedef struct OldIso {
-    int fd;
+    const Host *host;
+    char *path; /* of the descriptor; NULL if there is none */
     Content content;
 } OldIso;
 
 static OldIso
 open_old(const Vm *vm)
 {
-    g_autofree char *directory = vm_directory(vm, vm->place);
+    g_autofree char *directory = vm_directory(vm, vm->place.datastore);
     g_autofree char *path = g_strdup_printf("%s/disk.%d", directory, vm->context_id);
 
     if (!vm->context_made)
-        return (OldIso){.fd = -1};
-    return (OldIso){.fd = open(path, O_RDONLY | O_CLOEXEC), .content = vm->context};
+        return (OldIso){.path = NULL};
+    return (OldIso){
+        .host = vm->place.tree, .path = host_hold(vm->place.tree, path), .content = vm->context};
 }
 
 static void
-judge_old(const Player *player, OldIso *old, Row *row)
+judge_old(OldIso *old, Row *row)
 {
-    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", old->fd);
     Content seen;
 
-    if (old->fd < 0)
+    if (!old->path)
         return;
-    if (!content_read(player->world->frontend, path, "raw", &seen, NULL) ||
+    if (!content_read(old->host, old->path, "raw", &seen, NULL) ||
         !content_equal(&seen, &old->content))
         row_problem(row, "the old ISO unchanged for the guest that has it open",
                     "it was written over");
-    close(old->fd);
+    host_let_go(old->host, old->path);
 }
 
 static bool
@@ -140,9 +139,9 @@ play_context(Player *player, Vm *vm, const char *words, const char *what)
     g_free(answer.out);
     if (answer.succeeded) {
         vm->directory_present = vm->directory_allowed = true;
-        judge_iso(player, vm, row);
+        judge_iso(vm, row);
     }
-    judge_old(player, &old, row);
+    judge_old(&old, row);
     (void)play_settle(player, row);
     return answer.succeeded;
 }

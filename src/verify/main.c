@@ -19,7 +19,7 @@
 enum { EXIT_OK, EXIT_FAILURES, EXIT_USAGE };
 
 typedef struct Options {
-    char *driver, *as, *directory, *onevol, *remotes, *release, *only;
+    char *driver, *as, *directory, *onevol, *remotes, *release, *only, *hosts;
     int size_mb, timeout;
     gboolean twice, json, keep, verbose;
 } Options;
@@ -34,6 +34,7 @@ options_clear(Options *options)
     g_free(options->remotes);
     g_free(options->release);
     g_free(options->only);
+    g_free(options->hosts);
 }
 
 static void
@@ -42,6 +43,7 @@ settings_clear(Settings *settings)
     g_free(settings->directory);
     g_free(settings->onevol);
     g_strfreev(settings->only);
+    g_strfreev(settings->hosts);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Settings, settings_clear)
@@ -60,6 +62,7 @@ parse_options(int *argc, char ***argv, Options *options, GError **error)
         {"remotes",    0,   0, path,   &o->remotes,   "driver files, instead of setup", "DIR"     },
         {"opennebula", 0,   0, text,   &o->release,   "5.4.0 to 7.4.0 (default)",       "VERSION" },
         {"only",       0,   0, text,   &o->only,      "these operations",               "NAME,..."},
+        {"hosts",      0,   0, text,   &o->hosts,     "other machines, by ssh",         "NAME,..."},
         {"size",       0,   0, number, &o->size_mb,   "of images (default 256)",        "MB"      },
         {"timeout",    0,   0, number, &o->timeout,   "of an action (default 120)",     "SECONDS" },
         {"twice",      0,   0, flag,   &o->twice,     "run each action a second time",  NULL      },
@@ -117,6 +120,24 @@ check_name(const char *name, GError **error)
 }
 
 static bool
+check_hosts(char **hosts, GError **error)
+{
+    char here[256] = "";
+
+    gethostname(here, sizeof here - 1);
+    if (hosts && g_strv_length(hosts) < 2)
+        return set_error(error, ONEVOL_ERROR_USAGE, "--hosts needs two hosts, VMs move");
+    for (char **host = hosts; host && *host; host++) {
+        if (!name_is_safe(*host))
+            return set_error(error, ONEVOL_ERROR_USAGE, "'%s' is no name of a host", *host);
+        if (strcmp(*host, here) == 0 || strcmp(*host, "localhost") == 0)
+            return set_error(error, ONEVOL_ERROR_USAGE,
+                             "'%s' is this machine, the front-end: name others", *host);
+    }
+    return true;
+}
+
+static bool
 make_settings(const Options *options, Settings *settings, Release *release, GError **error)
 {
     *settings = (Settings){
@@ -126,6 +147,7 @@ make_settings(const Options *options, Settings *settings, Release *release, GErr
         .onevol = options->onevol ? g_canonicalize_filename(options->onevol, NULL) : find_onevol(),
         .remotes = options->remotes,
         .only = options->only ? g_strsplit(options->only, ",", -1) : NULL,
+        .hosts = options->hosts ? g_strsplit(options->hosts, ",", -1) : NULL,
         .size_mb = (guint64)options->size_mb,
         .timeout_ms = SECONDS(options->timeout),
         .twice = options->twice,
@@ -148,7 +170,7 @@ make_settings(const Options *options, Settings *settings, Release *release, GErr
         return set_error(error, ONEVOL_ERROR_USAGE,
                          "oned cannot work in '%s': no blanks, quotes or colons",
                          settings->directory);
-    return check_name(settings->driver, error) &&
+    return check_hosts(settings->hosts, error) && check_name(settings->driver, error) &&
            (!settings->as || check_name(settings->as, error));
 }
 
@@ -202,7 +224,8 @@ play_and_report(const Settings *settings, const Release *release)
     const char *name = settings->as ? settings->as : settings->driver;
     g_autoptr(GError) error = NULL;
     Player player = {.settings = settings,
-                     .world = world_new(release, name, settings->directory),
+                     .world = world_new(release, settings->driver, settings->as,
+                                        settings->directory, settings->hosts),
                      .report = report_new(settings->json),
                      .litter = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
     int status = EXIT_USAGE;

@@ -4,6 +4,7 @@
 #include "base/argv.h"
 #include "base/command.h"
 #include "base/log.h"
+#include "verify/connections.h"
 #include "verify/contract.h"
 
 #include <string.h>
@@ -44,12 +45,16 @@ play_call(Player *player, const Call *call, PlayAnswer *answer)
     *answer = (PlayAnswer){.status = -1};
     row->command = g_strdup(call->line);
     (void)server_take_calls(player->server);
+    gint64 mark = connections_mark();
+    hosts_touch();
     g_mutex_unlock(&player->world->lock);
     gint64 start = g_get_monotonic_time();
     bool ran = run_line(player, call, &result, &error);
     row->ms = (double)(g_get_monotonic_time() - start) / 1000.0;
     g_mutex_lock(&player->world->lock);
     row->calls = server_take_calls(player->server);
+    hosts_touch();
+    connections_judge(player, call, mark, row);
     if (!ran) {
         row_error(row, "an end within the deadline", g_steal_pointer(&error));
         return row;

@@ -20,7 +20,8 @@
 typedef struct Settings {
     const char *driver, *as, *remotes;
     char *directory, *onevol;
-    char **only; /* NULL: everything */
+    char **only;  /* NULL: everything */
+    char **hosts; /* NULL: this machine alone */
     guint64 size_mb;
     unsigned timeout_ms;
     bool twice, json, keep, verbose;
@@ -36,6 +37,7 @@ typedef struct Player {
     char **environment;    /* "NAME=value" for drivers */
     GHashTable *litter;    /* paths already reported */
     unsigned seed;         /* of the next guest write */
+    unsigned copies;       /* of bulk data that the next action may make, if not one */
     bool made_root;        /* --directory did not exist before */
 } Player;
 
@@ -86,7 +88,6 @@ bool play_has(Player *player, const char *plane, const char *action);
 bool site_make(Player *player, GError **error);
 bool site_make_sources(Player *player, GError **error);
 void site_remove(const Player *player);
-bool remove_tree(const char *path);
 
 /* settle.c */
 void settle(Player *player, Row *row);

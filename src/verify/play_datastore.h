@@ -40,6 +40,8 @@ Image *datastore_clone(Player *player, Image *original);
 /* Removes it for good: with twice, a second time too. */
 bool datastore_rm(Player *player, Image *image);
 bool datastore_monitor(Player *player, Datastore *datastore, bool vm_disks);
+/* What the host's probe runs for a datastore of its own; nothing where no driver file is for it. */
+bool host_monitor(Player *player, const Host *host, Datastore *datastore);
 /* snap_delete, snap_revert, snap_flatten */
 bool datastore_snapshot(Player *player, const char *action, Image *image, int snapshot);
 bool datastore_export(Player *player, Image *image);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * MONITOR of datastores, and the disk sizes of VMs that come with it, on stdout before 5.12 and by
- * UDP since (opennebula-protocol 4).
+ * MONITOR of datastores, monitor_ds on hosts, and the disk sizes of VMs that come with it, on
+ * stdout before 5.12 and by UDP since (opennebula-protocol 4).
  */
+#include "base/command.h"
 #include "base/error.h"
 #include "verify/documents.h"
 #include "verify/play_datastore.h"
@@ -92,7 +93,7 @@ judge_vms(const Player *player, const Datastore *datastore, GHashTable *sizes, b
                     g_hash_table_size(sizes));
     for (guint i = 0; wanted && i < world->vms->len; i++) {
         const Vm *vm = world->vms->pdata[i];
-        if (vm->place == datastore && vm->directory_present)
+        if (vm->place.datastore == datastore && vm->directory_present)
             judge_vm(vm, g_hash_table_lookup(sizes, GINT_TO_POINTER(vm->id)), row);
     }
 }
@@ -158,4 +159,75 @@ datastore_monitor(Player *player, Datastore *datastore, bool vm_disks)
         good = play_settle(player, row);
     }
     return good;
+}
+
+/* `onehost sync`: the remotes tree goes to the host. */
+static bool
+sync_host(const Player *player, const Host *host, GError **error)
+{
+    g_autofree char *remotes = g_build_filename(player->world->var, "remotes", NULL);
+    g_autoptr(Argv) pack = argv_new("tar", "-C", remotes, "-cf", "-", ".");
+    g_autoptr(Argv) unpack = argv_new("ssh", "-T", "-o", "BatchMode=yes", "--", host->name);
+    CommandOptions options = {.timeout_ms = SECONDS(60)};
+    g_auto(CommandResult) result = {0};
+
+    argv_addf(unpack, "mkdir -p %s && tar -C %s -xf -", remotes, remotes);
+    if (!command_run(pack, &options, &result, error))
+        return false;
+    options.input = result.out;
+    options.input_length = result.out_length;
+    return command_check(unpack, &options, NULL, error);
+}
+
+static void
+judge_host_output(const Player *player, const Host *host, const Datastore *datastore, char *out,
+                  Row *row)
+{
+    const World *world = player->world;
+    bool recent = release_from(world->release, RELEASE(5, 12, 0));
+    g_autoptr(GHashTable) sizes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    g_autoptr(GError) error = NULL;
+
+    g_strdelimit(out, "\n", ' ');
+    if (*g_strstrip(out) &&
+        !monitor_vm_lines(out, recent ? "MONITOR" : "POLL", recent, sizes, &error)) {
+        row_problem(row, "sizes of VM disks as the probes pass them on", "%s", error->message);
+        return;
+    }
+    for (guint i = 0; i < world->vms->len; i++) {
+        const Vm *vm = world->vms->pdata[i];
+        if (place_equal(vm->place, world_place(world, host, (Datastore *)datastore)) &&
+            vm->directory_present)
+            judge_vm(vm, g_hash_table_lookup(sizes, GINT_TO_POINTER(vm->id)), row);
+    }
+}
+
+bool
+host_monitor(Player *player, const Host *host, Datastore *datastore)
+{
+    g_autofree char *program = play_program(player, "tm", "monitor_ds");
+    g_autofree char *remote = NULL;
+    GError *error = NULL;
+    PlayAnswer answer;
+
+    if (player->world->shared)
+        return true; /* the front-end asks for it with MONITOR */
+    if (!play_has(player, "tm", "monitor_ds"))
+        return true;
+    if (!host->local && !sync_host(player, host, &error)) {
+        Row *row = play_check_row(player, "monitor_ds", "the driver files on the host");
+        row_error(row, "a copy", error);
+        return play_show(player, row);
+    }
+    if (!host->local)
+        remote = g_strdup_printf("ssh -o BatchMode=yes -- %s ", host->name);
+    g_autofree char *line =
+        g_strdup_printf("%s%s %s", remote ? remote : "", program, datastore->path);
+    const Call call = {
+        .action = "monitor_ds", .what = host->name, .line = line, .output = OUTPUT_LINES};
+    Row *row = play_call(player, &call, &answer);
+    if (answer.succeeded)
+        judge_host_output(player, host, datastore, answer.out, row);
+    g_free(answer.out);
+    return play_settle(player, row);
 }

@@ -80,7 +80,7 @@ report_row(Report *report, const char *operation, const char *action, char *what
 {
     Row *row = g_new0(Row, 1);
 
-    *row = (Row){.operation = operation, .action = action, .what = what};
+    *row = (Row){.operation = operation, .action = action, .what = what, .connections = -1};
     row->problems = g_ptr_array_new_with_free_func(problem_free);
     g_ptr_array_add(report->rows, row);
     return row;
@@ -154,7 +154,8 @@ report_show(Report *report, const Row *row)
     if (report->json || (row->check && row_ok(row)))
         return;
     if (!report->headed)
-        printf("%-17s %-14s %-42s %-6s %7s\n", "OPERATION", "ACTION", "WHAT", "RESULT", "MS");
+        printf("%-17s %-14s %-42s %-6s %7s%s\n", "OPERATION", "ACTION", "WHAT", "RESULT", "MS",
+               row->connections >= 0 ? " SSH" : "");
     report->headed = true;
     print_padded(row->operation, 17);
     print_padded(row->action, 14);
@@ -162,7 +163,11 @@ report_show(Report *report, const Row *row)
     if (row->check)
         printf("FAILED\n");
     else
-        printf("%-6s %7.1f\n", row_ok(row) ? "ok" : "FAILED", row->ms);
+        printf("%-6s %7.1f", row_ok(row) ? "ok" : "FAILED", row->ms);
+    if (!row->check && row->connections >= 0)
+        printf(" %3d", row->connections);
+    if (!row->check)
+        putchar('\n');
     if (!row_ok(row))
         print_failure(row);
     fflush(stdout);
@@ -301,6 +306,8 @@ row_json(const Row *row)
             problems, json_pack("{ss ss}", "expected", problem->expected, "seen", problem->seen));
     }
     json_object_set_new(object, "problems", problems);
+    if (row->connections >= 0)
+        json_object_set_new(object, "ssh_connections", json_integer(row->connections));
     if (!row_ok(row) && row->command) {
         g_autofree char *err = g_utf8_make_valid(row->err ? row->err : "", -1);
         json_object_set_new(object, "command", json_string(row->command));

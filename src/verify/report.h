@@ -13,7 +13,8 @@ typedef struct Row {
     char *what;
     bool check; /* verify's own look at the data: shown only if something is wrong */
     double ms;
-    unsigned calls; /* XML-RPC calls that the action made */
+    unsigned calls;  /* XML-RPC calls that the action made */
+    int connections; /* of ssh; -1: not counted */
     char *command, *err;
     GPtrArray *problems;
 } Row;

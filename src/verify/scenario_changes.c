@@ -75,8 +75,9 @@ scenario_resize(Player *player)
                          world->system, world->frontend, world->system) &&
                resize(player, vm, vm->disks->pdata[1], LCM_DISK_RESIZE_UNDEPLOYED,
                       player->settings->size_mb + 9);
+    /* tried again after a failure: now the lines name the last host, too */
     if (good)
-        (void)life_terminate(player, vm, world->frontend);
+        (void)life_terminate(player, vm, NULL);
     else if (vm)
         life_abandon(player, vm);
     remove_images(player);
@@ -114,6 +115,23 @@ snapshot_story(Player *player, Vm *vm, Disk *disk)
            guest_write(player, vm, disk) && DROP(1) && REVERT(12) && DROP(0);
 }
 
+/* Snapshots go along with a cold migration. */
+static bool
+revert_elsewhere(Player *player, Vm *vm)
+{
+    const World *world = player->world;
+
+    vm_add_history(vm, world->host2, world->system);
+    bool good = life_move(player, vm, "migrate", STATE_ACTIVE, LCM_PROLOG_MIGRATE_POWEROFF,
+                          world->host, world->system, world->host2, world->system);
+    vm_set_state(vm, STATE_POWEROFF, LCM_INIT);
+    for (guint i = 0; good && i < 3; i++) {
+        Disk *disk = vm->disks->pdata[i];
+        good = REVERT(12) && guest_write(player, vm, disk);
+    }
+    return good;
+}
+
 static void
 live_snapshot(Player *player, Vm *vm, Disk *disk)
 {
@@ -144,8 +162,9 @@ scenario_snapshots(Player *player)
         good = snapshot_story(player, vm, vm->disks->pdata[i]);
     if (good && play_has(player, "tm", "snap_create_live"))
         live_snapshot(player, vm, vm->disks->pdata[1]);
+    good = good && revert_elsewhere(player, vm);
     /* with snapshots on its disks the VM goes to the front-end, and ends there */
-    good = good && life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_STOP, world->host,
+    good = good && life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_STOP, world->host2,
                              world->system, world->frontend, world->system);
     if (good)
         (void)life_terminate(player, vm, world->frontend);
@@ -186,8 +205,8 @@ scenario_save_as(Player *player)
     if (!play_has(player, "tm", "cpds"))
         return;
     Vm *vm = given_vm(player, true);
-    bool good = vm != NULL;
-    if (good && play_has(player, "tm", "snap_create")) {
+    bool good = vm != NULL, with_snapshots = play_has(player, "tm", "snap_create");
+    if (good && with_snapshots) {
         Disk *disk = vm->disks->pdata[1];
         good = TAKE(0) && guest_write(player, vm, disk) &&
                save_as(player, vm, disk, 0, NULL, LCM_HOTPLUG_SAVEAS_POWEROFF);
@@ -201,7 +220,11 @@ scenario_save_as(Player *player)
                              world->system, world->frontend, world->system);
     if (good && release_from(world->release, RELEASE(6, 0, 0)))
         good = save_as(player, vm, vm->disks->pdata[1], -1, world->frontend,
-                       LCM_HOTPLUG_SAVEAS_UNDEPLOYED);
+                       LCM_HOTPLUG_SAVEAS_UNDEPLOYED) &&
+               save_as(player, vm, vm->disks->pdata[0], -1, world->frontend,
+                       LCM_HOTPLUG_SAVEAS_STOPPED) &&
+               (!with_snapshots || save_as(player, vm, vm->disks->pdata[1], 0, world->frontend,
+                                           LCM_HOTPLUG_SAVEAS_STOPPED));
     if (good)
         (void)life_terminate(player, vm, world->frontend);
     else if (vm)
@@ -215,7 +238,21 @@ image_story(Player *player, Image *image)
 {
     return datastore_snapshot(player, "snap_revert image", image, 0) &&
            datastore_snapshot(player, "snap_delete image", image, 1) &&
-           datastore_snapshot(player, "snap_flatten image", image, 2);
+           datastore_snapshot(player, "snap_flatten image", image, 3);
+}
+
+/* The image goes to another VM with them, which drops one and takes one. */
+static bool
+next_vm(Player *player, Image *image)
+{
+    Vm *vm = world_vm(player->world);
+    Disk *disk = vm_add_disk(player->world, vm, ROLE_PERSISTENT, image, image->size_mb);
+
+    if (life_deploy(player, vm) && REVERT(2) && guest_write(player, vm, disk) && TAKE(3) &&
+        DROP(2) && guest_write(player, vm, disk))
+        return life_terminate(player, vm, NULL);
+    life_abandon(player, vm);
+    return false;
 }
 
 void
@@ -235,7 +272,8 @@ scenario_image_snapshots(Player *player)
     good = good && TAKE(0) && guest_write(player, vm, disk) && TAKE(1) &&
            guest_write(player, vm, disk) && TAKE(2) && guest_write(player, vm, disk);
     if (good)
-        good = life_terminate(player, vm, NULL) && image_story(player, image);
+        good = life_terminate(player, vm, NULL) && next_vm(player, image) &&
+               image_story(player, image);
     else if (vm)
         life_abandon(player, vm);
     remove_images(player);

@@ -5,6 +5,8 @@
  */
 #include "verify/scenarios.h"
 
+#include <string.h>
+
 static Image *
 boot_file(Player *player, ImageType type, const char *source, const char *what)
 {
@@ -70,6 +72,7 @@ live(Player *player, Vm *vm)
         return false;
     (void)datastore_monitor(player, world->system, true);
     (void)datastore_monitor(player, world->system, false);
+    (void)host_monitor(player, world->host, world->system);
     if (!life_context(player, vm, LCM_HOTPLUG_NIC))
         return false;
     (void)life_poweroff(player, vm);
@@ -114,6 +117,23 @@ refuse_changes(Player *player, Vm *vm)
     vm_set_state(vm, STATE_ACTIVE, LCM_RUNNING);
 }
 
+/* Where LN makes a copy for each VM it cannot be shared: it is refused, and no disk is left. */
+static void
+refuse_sharing(Player *player, Image *image)
+{
+    Vm *vm = world_vm(player->world);
+    GPtrArray *steps = steps_new();
+
+    image->shareable = true;
+    image->state = IMAGE_USED_PERS;
+    (void)vm_add_disk(player->world, vm, ROLE_SHAREABLE, image, image->size_mb);
+    vm_set_state(vm, STATE_ACTIVE, LCM_PROLOG);
+    vm->directory_allowed = true;
+    steps_prolog(player, vm, steps);
+    (void)transfer_refused(player, vm, "prolog", steps, MUST_FAIL);
+    life_abandon(player, vm);
+}
+
 /* Two VMs write to one image; the end of the first must leave it to the second. */
 void
 scenario_shareable(Player *player)
@@ -123,10 +143,16 @@ scenario_shareable(Player *player)
     Vm *vms[2] = {NULL, NULL};
     bool good = image != NULL;
 
+    if (good && strcmp(world->ln_target, "SYSTEM") == 0) {
+        refuse_sharing(player, image);
+        remove_images(player);
+        return;
+    }
     for (size_t i = 0; good && i < 2; i++) {
         image->shareable = true;
         image->state = IMAGE_USED_PERS;
         vms[i] = world_vm(world);
+        vm_rename_host(vms[i], i ? world->host2 : world->host);
         vm_add_disk(world, vms[i], ROLE_SHAREABLE, image, image->size_mb);
         good = life_deploy(player, vms[i]);
     }
@@ -168,11 +194,11 @@ scenario_suffix(Player *player)
     if (good) {
         GPtrArray *steps = steps_new();
         vm_set_state(vm, STATE_ACTIVE, LCM_CLEANUP_DELETE);
-        steps_delete(player, vm, NULL, steps);
+        steps_delete(player, vm, vm_last(vm), steps);
         good = transfer_play(player, vm, NULL, steps);
     }
     if (good)
-        world_forget_vm(world, vm);
+        life_forget(player, vm);
     else
         life_abandon(player, vm);
     remove_images(player);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Live migration (the hypervisor's part is nothing here: both host names are this machine), and the
- * backup actions, which a driver without backups has to refuse.
+ * Live migration, with the hypervisor's part where hosts have disks of their own; and the backup
+ * actions, which a driver without backups has to refuse.
  */
 #include "verify/documents.h"
 #include "verify/scenarios.h"
@@ -34,18 +34,25 @@ migrate_action(Player *player, Vm *vm, const char *action, const char *caller, c
                const Host *to)
 {
     const World *world = player->world;
-    g_autofree char *directory = vm_directory_text(world, vm, vm->place);
+    g_autofree char *directory = vm_directory_text(world, vm, vm->place.datastore);
     g_autofree char *document = document_vm(world, vm, true);
     g_autofree char *packed = g_base64_encode((const guchar *)document, strlen(document));
     bool input = release_from(world->release, RELEASE(5, 10, 0));
     g_autofree char *line =
         g_strdup_printf("%s %s %s %s %s %d %d %s %s", action, world->driver, from->name, to->name,
-                        directory, vm->id, vm->place->id, input ? "" : packed, caller);
+                        directory, vm->id, vm->place.datastore->id, input ? "" : packed, caller);
     PlayAnswer answer = {0};
     bool good = true;
 
     if (!play_has(player, "tm", action))
         return true;
+    /* own storage: the hypervisor needs a directory there, and copies; others have seen it all */
+    if (world->separate && !*caller) {
+        bool there = strcmp(action, "premigrate") == 0;
+        vm->visitor = there ? world_place(world, to, vm->place.datastore) : (Place){0};
+        if (strcmp(action, "postmigrate") == 0)
+            vm->place.tree = to;
+    }
     for (int run = 0; good && run < 1 + player->settings->twice; run++) {
         g_autofree char *what = g_strdup_printf("%s to %s%s%s", from->name, to->name,
                                                 *caller ? ", called by " : "", caller);
@@ -57,13 +64,41 @@ migrate_action(Player *player, Vm *vm, const char *action, const char *caller, c
     return answer.succeeded;
 }
 
+/* What kvm/migrate does for disks that only the source has. */
+static bool
+hypervisor_copies(Player *player, Vm *vm, const Host *from, const Host *to)
+{
+    g_autofree char *directory = vm_directory(vm, vm->place.datastore);
+    GError *error = NULL;
+
+    if (host_send(from, to, directory, &error))
+        return true;
+    Row *row = play_check_row(player, "premigrate", "the hypervisor copies the disks");
+    row_error(row, "a directory that it can write to", error);
+    return play_show(player, row);
+}
+
 static bool
 migrate_there(Player *player, Vm *vm, const char *ending, const char *caller)
 {
     const World *world = player->world;
+    bool copies = world->separate && !*caller && strcmp(ending, "postmigrate") == 0;
 
-    return migrate_action(player, vm, "premigrate", caller, world->host, world->frontend) &&
-           migrate_action(player, vm, ending, caller, world->host, world->frontend);
+    return migrate_action(player, vm, "premigrate", caller, world->host, world->host2) &&
+           (!copies || hypervisor_copies(player, vm, world->host, world->host2)) &&
+           migrate_action(player, vm, ending, caller, world->host, world->host2);
+}
+
+/* The copy is given up half-way. */
+static bool
+fail_there(Player *player, Vm *vm)
+{
+    const World *world = player->world;
+
+    if (!migrate_action(player, vm, "premigrate", "", world->host, world->host2) ||
+        (world->separate && !hypervisor_copies(player, vm, world->host, world->host2)))
+        return false;
+    return migrate_action(player, vm, "failmigrate", "", world->host, world->host2);
 }
 
 void
@@ -74,11 +109,11 @@ scenario_live_migration(Player *player)
 
     if (vm) {
         bool good;
-        vm_add_history(vm, world->frontend, world->system);
+        vm_add_history(vm, world->host2, world->system);
         vm_set_state(vm, STATE_ACTIVE, LCM_MIGRATE);
-        good = migrate_there(player, vm, "failmigrate", "") &&
-               migrate_there(player, vm, "postmigrate", "") &&
-               migrate_there(player, vm, "postmigrate", "ssh");
+        good = migrate_there(player, vm, "failmigrate", "") && fail_there(player, vm) &&
+               migrate_there(player, vm, "postmigrate", "ssh") &&
+               migrate_there(player, vm, "postmigrate", "");
         vm_set_state(vm, STATE_ACTIVE, LCM_RUNNING);
         if (good)
             (void)life_terminate(player, vm, NULL);
@@ -92,13 +127,13 @@ static void
 backup_action(Player *player, Vm *vm, const char *action, Expectation expectation)
 {
     const World *world = player->world;
-    g_autofree char *directory = vm_directory_text(world, vm, vm->place);
+    g_autofree char *directory = vm_directory_text(world, vm, vm->place.datastore);
     g_autofree char *document = document_vm(world, vm, true);
     bool job = release_from(world->release, RELEASE(6, 8, 0));
     bool joined = release_from(world->release, RELEASE(6, 10, 0));
     g_autofree char *line = g_strdup_printf(
         "%s %s %s:%s 0:1%s one-%d %s%d %d", action, world->driver, vm_last(vm)->host->name,
-        directory, joined ? "" : ":", vm->id, job ? "- " : "", vm->id, vm->place->id);
+        directory, joined ? "" : ":", vm->id, job ? "- " : "", vm->id, vm->place.datastore->id);
 
     if (!play_has(player, "tm", action))
         return;

@@ -43,9 +43,9 @@ stop_and_resume(Player *player, Vm *vm)
                    world->frontend, system))
         return false;
     vm_set_state(vm, STATE_STOPPED, LCM_INIT);
-    vm_add_history(vm, world->host, system);
+    vm_add_history(vm, world->host2, system);
     return life_move(player, vm, "resume", STATE_ACTIVE, LCM_PROLOG_RESUME, world->frontend, system,
-                     world->host, system) &&
+                     world->host2, system) &&
            life_context(player, vm, LCM_BOOT_STOPPED);
 }
 
@@ -55,7 +55,7 @@ undeploy_and_deploy(Player *player, Vm *vm)
     const World *world = player->world;
     Datastore *system = world->system;
 
-    if (!life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_UNDEPLOY, world->host, system,
+    if (!life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_UNDEPLOY, world->host2, system,
                    world->frontend, system))
         return false;
     vm_set_state(vm, STATE_UNDEPLOYED, LCM_INIT);
@@ -70,7 +70,7 @@ migrate(Player *player, Vm *vm)
 {
     const World *world = player->world;
     Datastore *system = world->system, *other = world->system2;
-    const Host *here = world->host, *there = world->frontend;
+    const Host *here = world->host, *there = world->host2;
     const struct {
         const Host *from, *to;
         Datastore *source, *target;
@@ -94,6 +94,26 @@ migrate(Player *player, Vm *vm)
     return true;
 }
 
+/* Before 6.0 and 5.12.10 oned named the new datastore on both sides. */
+static bool
+resume_elsewhere(Player *player, Vm *vm)
+{
+    World *world = player->world;
+
+    if (!life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_STOP, world->host, world->system,
+                   world->frontend, world->system))
+        return false;
+    vm_set_state(vm, STATE_STOPPED, LCM_INIT);
+    if (!release_from(world->release, RELEASE(5, 12, 10)))
+        return true;
+    vm_add_history(vm, world->host, world->system2);
+    return life_move(player, vm, "resume", STATE_ACTIVE, LCM_PROLOG_RESUME, world->frontend,
+                     world->system, world->host, world->system2) &&
+           life_context(player, vm, LCM_BOOT_STOPPED) &&
+           life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_STOP, world->host, world->system2,
+                     world->frontend, world->system2);
+}
+
 void
 scenario_move(Player *player)
 {
@@ -105,12 +125,8 @@ scenario_move(Player *player)
                 guest_write(player, vm, vm->disks->pdata[3]) && stop_and_resume(player, vm) &&
                 undeploy_and_deploy(player, vm) && migrate(player, vm);
 
-    if (good) {
-        /* its end while it is stopped: the lines name the front-end */
-        good = life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_STOP, world->host,
-                         world->system, world->frontend, world->system);
-    }
-    if (good)
+    /* its end while it is stopped: the lines name the front-end */
+    if (good && resume_elsewhere(player, vm))
         (void)life_terminate(player, vm, world->frontend);
     else
         life_abandon(player, vm);
@@ -159,54 +175,6 @@ scenario_attach(Player *player)
     }
     if (good)
         (void)life_terminate(player, vm, NULL);
-    else
-        life_abandon(player, vm);
-    remove_images(player);
-}
-
-static bool
-recover_delete(Player *player, Vm *vm, int lcm_state)
-{
-    GPtrArray *steps = steps_new();
-
-    vm_set_state(vm, lcm_state == LCM_INIT ? STATE_DONE : STATE_ACTIVE, lcm_state);
-    steps_delete(player, vm, NULL, steps);
-    return transfer_play(player, vm, lcm_state == LCM_INIT ? "delete" : NULL, steps);
-}
-
-/* What a stopped VM that is recreated leaves: oned sends no DELETE, PROLOG meets all of it. */
-static bool
-recreate_over_leftovers(Player *player, Vm *vm)
-{
-    const World *world = player->world;
-
-    if (!life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_STOP, world->host, world->system,
-                   world->frontend, world->system))
-        return false;
-    vm_add_history(vm, world->host, world->system);
-    return life_deploy(player, vm);
-}
-
-void
-scenario_recover(Player *player)
-{
-    World *world = player->world;
-    Vm *vm = world_vm(world);
-    bool good = add_disks(player, vm) && life_deploy(player, vm) &&
-                guest_write(player, vm, vm->disks->pdata[0]) &&
-                guest_write(player, vm, vm->disks->pdata[1]) &&
-                recover_delete(player, vm, LCM_CLEANUP_RESUBMIT);
-
-    if (good) {
-        vm_add_history(vm, world->host, world->system);
-        good = life_deploy(player, vm) && guest_write(player, vm, vm->disks->pdata[1]) &&
-               recreate_over_leftovers(player, vm);
-    }
-    /* recover --delete: the VM is DONE and its images are free before DELETE runs */
-    if (good)
-        good = guest_write(player, vm, vm->disks->pdata[0]) && recover_delete(player, vm, LCM_INIT);
-    if (good)
-        world_forget_vm(world, vm);
     else
         life_abandon(player, vm);
     remove_images(player);

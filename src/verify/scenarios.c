@@ -15,6 +15,7 @@ const Scenario scenarios[] = {
     {"attach",          ALWAYS,     scenario_attach,          "disks come and go"             },
     {"move",            ALWAYS,     scenario_move,            "stop, undeploy, migrate"       },
     {"recover",         ALWAYS,     scenario_recover,         "retry, recreate, delete"       },
+    {"dead-host",       ALWAYS,     scenario_dead_host,       "a VM's host is down"           },
     {"shareable",       SHAREABLE,  scenario_shareable,       "one image in two VMs"          },
     {"suffix",          MIXED_MODE, scenario_suffix,          "actions named for mixed mode"  },
     {"resize",          ALWAYS,     scenario_resize,          "growing disks"                 },

@@ -13,6 +13,7 @@ void scenario_deploy(Player *player);
 void scenario_attach(Player *player);
 void scenario_move(Player *player);
 void scenario_recover(Player *player);
+void scenario_dead_host(Player *player);
 void scenario_shareable(Player *player);
 void scenario_suffix(Player *player);
 void scenario_resize(Player *player);

@@ -24,8 +24,28 @@ typedef struct Expected {
 typedef struct Look {
     Player *player;
     Row *row;
+    const Host *tree;     /* whose datastores/ is looked at */
     GHashTable *expected; /* path → Expected */
 } Look;
+
+/* A path of that tree as people say it. The caller frees it. */
+static char *
+say(const Look *look, const char *path)
+{
+    const World *world = look->player->world;
+    const char *name = path + strlen(world->store) + 1;
+
+    return look->tree == world->frontend ? g_strdup_printf("'%s'", name)
+                                         : g_strdup_printf("'%s' on %s", name, look->tree->name);
+}
+
+/* True the first time that this is found wrong with this path. */
+static bool
+once(Look *look, const char *fault, const char *path)
+{
+    return g_hash_table_add(look->player->litter,
+                            g_strdup_printf("%s %s %s", fault, look->tree->name, path));
+}
 
 static void
 expect(Look *look, Presence presence, char *path)
@@ -98,18 +118,34 @@ expect_extras(Look *look, const Vm *vm, const char *directory, Presence presence
 static void
 expect_vm(Look *look, const Vm *vm)
 {
-    const Datastore *const places[] = {vm->place, vm->going};
-    /* during a move from one datastore to another files may be here or there */
-    Presence presence = vm->going ? MAY_BE : MUST_BE;
+    const Place places[] = {vm->place, vm->going};
+    /* during a move from one place to another files may be here or there */
+    Presence presence = vm->going.datastore ? MAY_BE : MUST_BE;
 
+    if (vm->left.tree == look->tree)
+        expect(look, MAY_BE_TREE, vm_directory(vm, vm->left.datastore));
     for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
-        if (!places[i] || !vm->directory_allowed)
+        if (!places[i].datastore || places[i].tree != look->tree || !vm->directory_allowed)
             continue;
-        g_autofree char *directory = vm_directory(vm, places[i]);
+        g_autofree char *directory = vm_directory(vm, places[i].datastore);
         expect(look, vm->directory_present ? presence : MAY_BE, g_strdup(directory));
         expect_disks(look, vm, directory, presence);
         expect_extras(look, vm, directory, presence);
     }
+    if (vm->visitor.tree == look->tree)
+        expect(look, MUST_BE, vm_directory(vm, vm->visitor.datastore));
+}
+
+/* Only a host with storage of its own has the mark by which its probe finds the datastore. */
+static void
+expect_marker(Look *look, const Datastore *datastore)
+{
+    const World *world = look->player->world;
+    g_autofree char *mark = world_mark((Place){look->tree, (Datastore *)datastore});
+
+    if (!world->shared && datastore->type == DATASTORE_SYSTEM)
+        expect(look, g_hash_table_contains(world->marked, mark) ? MUST_BE : MAY_BE,
+               g_build_filename(datastore->path, ".monitor", NULL));
 }
 
 static void
@@ -120,50 +156,43 @@ expect_all(Look *look)
     for (guint i = 0; i < world->datastores->len; i++) {
         const Datastore *datastore = world->datastores->pdata[i];
         expect(look, MAY_BE, g_strdup(datastore->path));
-        expect(look, MAY_BE, g_build_filename(datastore->path, ".monitor", NULL));
+        expect_marker(look, datastore);
     }
+    for (guint i = 0; i < world->vms->len; i++)
+        expect_vm(look, world->vms->pdata[i]);
+    if (look->tree != world->frontend)
+        return;
     expect(look, MAY_BE, g_build_filename(world->store, ".isofiles", NULL));
     for (guint i = 0; i < world->images->len; i++)
         expect_image(look, world->images->pdata[i]);
-    for (guint i = 0; i < world->vms->len; i++)
-        expect_vm(look, world->vms->pdata[i]);
 }
 
-static void walk(Look *look, const char *directory, const char *inside);
-
-/* `inside`: the directory whose whole content is allowed, or NULL. */
-static void
-walk_entry(Look *look, const char *path, const char *inside)
+static bool
+is_inside(const char *path, const char *directory)
 {
-    const char *name = path + strlen(look->player->world->store) + 1;
-    Expected *entry = g_hash_table_lookup(look->expected, path);
-    struct stat info;
-    bool gone = lstat(path, &info) != 0;
+    size_t length = directory ? strlen(directory) : 0;
+
+    return directory && strncmp(path, directory, length) == 0 && path[length] == '/';
+}
+
+/* `open` is a directory whose whole content is allowed, or has been reported as a whole. */
+static void
+judge_entry(Look *look, const Entry *found, const char **open)
+{
+    Expected *entry = g_hash_table_lookup(look->expected, found->path);
+    bool inside = is_inside(found->path, *open);
+    g_autofree char *name = say(look, found->path);
 
     if (entry)
         entry->seen = true;
-    if (!entry && !inside && g_hash_table_add(look->player->litter, g_strdup(path)))
-        row_problem(look->row, "only files that belong there", "'%s'", name);
-    if (inside && (g_str_has_suffix(path, ".part") || g_str_has_suffix(path, ".tmp")) &&
-        g_hash_table_add(look->player->litter, g_strdup(path)))
-        row_problem(look->row, "nothing half-done", "'%s'", name);
-    if (!gone && S_ISDIR(info.st_mode)) {
-        bool stranger = !entry && !inside;
-        bool open = inside || stranger || (entry && entry->presence == MAY_BE_TREE);
-        walk(look, path, open ? path : NULL);
-    }
-}
-
-static void
-walk(Look *look, const char *directory, const char *inside)
-{
-    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(directory, name, NULL);
-        walk_entry(look, path, inside);
-    }
+    if (!entry && !inside && once(look, "strange", found->path))
+        row_problem(look->row, "only files that belong there", "%s", name);
+    if (inside &&
+        (g_str_has_suffix(found->path, ".part") || g_str_has_suffix(found->path, ".tmp")) &&
+        once(look, "half-done", found->path))
+        row_problem(look->row, "nothing half-done", "%s", name);
+    if (!inside && found->directory && (!entry || entry->presence == MAY_BE_TREE))
+        *open = found->path;
 }
 
 static void
@@ -175,12 +204,30 @@ report_missing(Look *look)
     g_hash_table_iter_init(&iterator, look->expected);
     while (g_hash_table_iter_next(&iterator, &path, &value)) {
         const Expected *entry = value;
-        if (entry->presence == MUST_BE && !entry->seen) {
-            g_autofree char *text =
-                g_strdup_printf("'%s'", (char *)path + strlen(look->player->world->store) + 1);
+        if (entry->presence == MUST_BE && !entry->seen && once(look, "missing", path)) {
+            g_autofree char *text = say(look, path);
             row_problem(look->row, text, "it is not there");
         }
     }
+}
+
+static void
+look_at_tree(Look *look)
+{
+    GError *error = NULL;
+    g_autoptr(GPtrArray) found = host_list(look->tree, look->player->world->store, &error);
+    const char *open = NULL;
+
+    if (!found) {
+        row_error(look->row, "a host that can be looked at", error);
+        return;
+    }
+    look->expected = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    expect_all(look);
+    for (guint i = 0; i < found->len; i++)
+        judge_entry(look, found->pdata[i], &open);
+    report_missing(look);
+    g_clear_pointer(&look->expected, g_hash_table_unref);
 }
 
 /* Reads and compares; then what is there is what is expected. False if it cannot be read. */
@@ -190,7 +237,7 @@ compare(Look *look, const char *path, const char *format, Content *expected, con
     g_autoptr(GError) error = NULL;
     Content seen;
 
-    if (!content_read(look->player->world->frontend, path, format, &seen, &error)) {
+    if (!content_read(look->tree, path, format, &seen, &error)) {
         row_problem(look->row, what, "%s", error->message);
         return false;
     }
@@ -227,19 +274,14 @@ same_inode(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* True the first time that this is found wrong with this path. */
-static bool
-once(Look *look, const char *fault, const char *path)
-{
-    return g_hash_table_add(look->player->litter, g_strdup_printf("%s %s", fault, path));
-}
-
 /* A copy must not be its image under another name; a persistent disk must be. */
 static void
 look_at_sharing(Look *look, const Disk *disk, const char *path)
 {
     const World *world = look->player->world;
 
+    if (look->tree != world->frontend)
+        return;
     for (guint i = 0; disk->own && i < world->images->len; i++) {
         const Image *image = world->images->pdata[i];
         if (image->source && same_inode(path, image->source) && once(look, "shared", path))
@@ -259,9 +301,11 @@ look_at_disk(Look *look, const Vm *vm, Disk *disk)
 
     if (!disk->present)
         return;
-    if (vm->going && access(path, F_OK) != 0) {
+    look->tree = vm->place.tree;
+    if (vm->going.datastore && !host_exists(look->tree, path)) {
         g_free(path);
-        path = g_strdup_printf("%s/%d/disk.%d", vm->going->path, vm->id, disk->id);
+        path = g_strdup_printf("%s/%d/disk.%d", vm->going.datastore->path, vm->id, disk->id);
+        look->tree = vm->going.tree;
     }
     if (!compare(look, path, disk->format, disk_content(disk), what)) {
         disk->present = false;
@@ -274,36 +318,29 @@ look_at_disk(Look *look, const Vm *vm, Disk *disk)
 static void
 look_at_extras(Look *look, const Vm *vm)
 {
-    g_autofree char *directory = vm_directory(vm, vm->place);
+    g_autofree char *directory = vm_directory(vm, vm->place.datastore);
     GHashTableIter iterator;
-    gpointer name, bytes;
+    gpointer name, content;
 
     g_hash_table_iter_init(&iterator, vm->extras);
-    while (g_hash_table_iter_next(&iterator, &name, &bytes)) {
+    while (g_hash_table_iter_next(&iterator, &name, &content)) {
         g_autofree char *path = g_build_filename(directory, name, NULL);
-        char *data = NULL;
-        gsize length = 0;
-        if (!g_file_get_contents(path, &data, &length, NULL)) {
-            g_hash_table_iter_remove(&iterator); /* the missing file is in the list already */
-            continue;
-        }
-        g_autoptr(GBytes) seen = g_bytes_new_take(data, length);
-        if (!g_bytes_equal(seen, bytes)) {
-            row_problem(look->row, "the hypervisor's files unchanged", "'%s' differs", path);
-            g_hash_table_iter_replace(&iterator, g_steal_pointer(&seen));
-        }
+        g_autofree char *what = g_strdup_printf("the hypervisor's file '%s'", (char *)name);
+        if (!compare(look, path, "raw", content, what))
+            g_hash_table_iter_remove(&iterator);
     }
 }
 
 static void
 look_at_vm(Look *look, Vm *vm)
 {
-    g_autofree char *directory = vm_directory(vm, vm->place);
+    g_autofree char *directory = vm_directory(vm, vm->place.datastore);
 
     for (guint i = 0; i < vm->disks->len; i++)
         look_at_disk(look, vm, vm->disks->pdata[i]);
-    if (vm->going)
+    if (vm->going.datastore)
         return;
+    look->tree = vm->place.tree;
     if (vm->context_made) {
         g_autofree char *path = g_strdup_printf("%s/disk.%d", directory, vm->context_id);
         vm->context_made = compare(look, path, "raw", &vm->context, "the context disk");
@@ -322,15 +359,16 @@ look_at_vm(Look *look, Vm *vm)
 void
 settle(Player *player, Row *row)
 {
+    const World *world = player->world;
     Look look = {.player = player, .row = row};
 
-    look.expected = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    expect_all(&look);
-    walk(&look, player->world->store, NULL);
-    report_missing(&look);
-    for (guint i = 0; i < player->world->images->len; i++)
-        look_at_image(&look, player->world->images->pdata[i]);
-    for (guint i = 0; i < player->world->vms->len; i++)
-        look_at_vm(&look, player->world->vms->pdata[i]);
-    g_hash_table_unref(look.expected);
+    for (guint i = 0; i < world->trees->len; i++) {
+        look.tree = world->trees->pdata[i];
+        look_at_tree(&look);
+    }
+    look.tree = world->frontend;
+    for (guint i = 0; i < world->images->len; i++)
+        look_at_image(&look, world->images->pdata[i]);
+    for (guint i = 0; i < world->vms->len; i++)
+        look_at_vm(&look, world->vms->pdata[i]);
 }

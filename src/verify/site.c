@@ -12,24 +12,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int
-remove_entry(const char *path, G_GNUC_UNUSED const struct stat *info, G_GNUC_UNUSED int type,
-             G_GNUC_UNUSED struct FTW *ftw)
-{
-    return remove(path);
-}
-
-bool
-remove_tree(const char *path)
-{
-    return nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT;
-}
 
 static bool
 write_file(const char *directory, const char *name, const char *text, GError **error)
@@ -48,7 +34,8 @@ install_driver(const Player *player, GError **error)
 {
     const Settings *settings = player->settings;
     g_autofree char *remotes = g_build_filename(player->world->var, "remotes", NULL);
-    const CommandOptions options = {.timeout_ms = SECONDS(60)};
+    const CommandOptions options = {.timeout_ms = SECONDS(60),
+                                    .set = (const char *const *)player->environment};
 
     if (settings->remotes) {
         g_autofree char *content = g_strconcat(settings->remotes, "/.", NULL);
@@ -80,8 +67,7 @@ write_configuration(const Player *player, GError **error)
         "    PRIKEY          = \"\"\n]\n",
         monitord_port(player->monitord));
 
-    return write_file(world->var, "remotes/VERSION", world->release->text, error) &&
-           write_file(world->var, "config", config, error) &&
+    return write_file(world->var, "config", config, error) &&
            write_file(world->var, ".one/one_auth", SERVER_SESSION "\n", error) &&
            write_file(etc, "monitord.conf", monitord, error) &&
            /* admins may have more file systems here; these are the shipped ones */
@@ -122,6 +108,63 @@ require_empty(const char *path, bool *made, GError **error)
     return true;
 }
 
+/* A host has nothing at that path yet, and gets an empty datastores/. */
+static bool
+occupy(const World *world, const Host *host, GError **error)
+{
+    g_autofree char *root = g_shell_quote(world->root);
+    g_autofree char *store = g_shell_quote(world->store);
+
+    return host_sh(host, NULL, error,
+                   "[ ! -e %s ] || [ -z \"$(ls -A %s)\" ] || { echo '%s is not empty'; exit 1; }; "
+                   "mkdir -p %s",
+                   root, root, world->root, store);
+}
+
+static void
+site_leave(const Host *host, const char *root)
+{
+    g_autofree char *quoted = g_shell_quote(root);
+
+    if (host->ours)
+        (void)host_sh(host, NULL, NULL, "rm -rf %s/var; rmdir %s", quoted, quoted);
+}
+
+/* Whether a host sees what the front-end puts into datastores/, and is to see it or not. */
+static bool
+probe(const World *world, Host *host, const char *file, GError **error)
+{
+    bool seen = host_exists(host, file);
+
+    if (seen && world->separate)
+        return set_error(error, ONEVOL_ERROR_USAGE,
+                         "host '%s' sees the front-end's '%s', but driver '%s' is for hosts with "
+                         "disks of their own",
+                         host->name, world->root, world->driver);
+    if (!seen && !world->separate)
+        return set_error(error, ONEVOL_ERROR_USAGE,
+                         "host '%s' does not see the front-end's '%s', which driver '%s' needs",
+                         host->name, world->root, world->driver);
+    host->ours = !seen && occupy(world, host, error);
+    return seen || host->ours;
+}
+
+/* After the front-end's own directories. */
+static bool
+connect_hosts(const World *world, GError **error)
+{
+    g_autofree char *file = g_build_filename(world->store, ".onevol-verify", NULL);
+    bool good = g_file_set_contents(file, "", 0, error);
+
+    for (guint i = 0; good && i < world->hosts->len; i++) {
+        Host *host = world->hosts->pdata[i];
+        if (!host->local && host != world->dead)
+            good = host_connect(host, error) && probe(world, host, file, error);
+    }
+    (void)remove(file);
+    return good;
+}
+
 bool
 site_make(Player *player, GError **error)
 {
@@ -134,12 +177,16 @@ site_make(Player *player, GError **error)
         if (g_mkdir_with_parents(directories[i], 0755) != 0)
             return set_error_errno(error, errno, "cannot make '%s'", directories[i]);
     content_set_scratch(world->elsewhere);
+    player->environment = child_environment(player);
+    if (!connect_hosts(world, error))
+        return false;
     g_autofree char *state = g_build_filename(world->root, "state", NULL);
     g_autofree char *remotes = g_build_filename(world->var, "remotes", NULL);
     if (g_mkdir_with_parents(state, 0700) != 0 || g_mkdir_with_parents(remotes, 0755) != 0)
         return set_error_errno(error, errno, "cannot make '%s'", remotes);
-    player->environment = child_environment(player);
-    return install_driver(player, error) && write_configuration(player, error);
+    /* setup looks for SCRIPTS_REMOTE_DIR in oned's configuration; a foreign tree has a VERSION */
+    return write_configuration(player, error) && install_driver(player, error) &&
+           write_file(world->var, "remotes/VERSION", world->release->text, error);
 }
 
 static void
@@ -181,8 +228,10 @@ site_remove(const Player *player)
 
     for (const char *const *name = ours; *name; name++) {
         g_autofree char *path = g_build_filename(player->world->root, *name, NULL);
-        (void)remove_tree(path);
+        (void)host_remove(player->world->frontend, path, NULL);
     }
+    for (guint i = 0; i < player->world->hosts->len; i++)
+        site_leave(player->world->hosts->pdata[i], player->world->root);
     if (player->made_root)
         (void)rmdir(player->world->root);
 }

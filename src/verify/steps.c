@@ -128,14 +128,16 @@ steps_prolog(const Player *player, const Vm *vm, GPtrArray *steps)
 }
 
 static void
-steps_delete_disk(const Player *player, const Vm *vm, Disk *disk, const Host *host,
+steps_delete_disk(const Player *player, const Vm *vm, Disk *disk, const History *record,
                   const char *suffix, GPtrArray *steps)
 {
-    g_autofree char *place = location(player, vm, host, vm_last(vm)->datastore, disk);
+    g_autofree char *place = location(player, vm, record->host, record->datastore, disk);
+    int datastore = disk->image ? disk->image->datastore->id : record->datastore->id;
+    Step *step = add_step(steps, EFFECT_DELETED, disk, describe(disk),
+                          g_strdup_printf("DELETE%s %s %s %d %d", suffix, player->world->driver,
+                                          place, vm->id, datastore));
 
-    add_step(steps, EFFECT_DELETED, disk, describe(disk),
-             g_strdup_printf("DELETE%s %s %s %d %d", suffix, player->world->driver, place, vm->id,
-                             disk_datastore_id(vm, disk)));
+    step->place = world_place(player->world, record->host, record->datastore);
 }
 
 void
@@ -143,42 +145,45 @@ steps_epilog_disk(const Player *player, const Vm *vm, Disk *disk, const Host *ho
                   GPtrArray *steps)
 {
     g_autofree char *suffix = suffix_of(player, disk);
-    const Host *where = host ? host : vm_last(vm)->host;
+    const History where = {.host = host ? host : vm_last(vm)->host,
+                           .datastore = vm_last(vm)->datastore};
 
     if (!disk_saves(disk)) {
-        steps_delete_disk(player, vm, disk, where, suffix, steps);
+        steps_delete_disk(player, vm, disk, &where, suffix, steps);
         return;
     }
-    g_autofree char *place = location(player, vm, where, vm_last(vm)->datastore, disk);
+    g_autofree char *place = location(player, vm, where.host, where.datastore, disk);
     add_step(steps, EFFECT_RELEASED, disk, describe(disk),
              g_strdup_printf("MVDS%s %s %s %s %d %d", suffix, player->world->driver, place,
                              disk->image->source, vm->id, disk->image->datastore->id));
 }
 
 static void
-steps_directory(const Player *player, const Vm *vm, const Host *host, GPtrArray *steps)
+steps_directory(const Player *player, const Vm *vm, const History *record, GPtrArray *steps)
 {
-    const Datastore *datastore = vm_last(vm)->datastore;
-    g_autofree char *place = location(player, vm, host, datastore, NULL);
+    g_autofree char *place = location(player, vm, record->host, record->datastore, NULL);
+    Step *step = add_step(steps, EFFECT_DIRECTORY_DELETED, NULL, g_strdup("the VM's directory"),
+                          g_strdup_printf("DELETE %s %s %d %d", player->world->driver, place,
+                                          vm->id, record->datastore->id));
 
-    add_step(
-        steps, EFFECT_DIRECTORY_DELETED, NULL, g_strdup("the VM's directory"),
-        g_strdup_printf("DELETE %s %s %d %d", player->world->driver, place, vm->id, datastore->id));
+    step->place = world_place(player->world, record->host, record->datastore);
 }
 
 void
 steps_epilog(const Player *player, const Vm *vm, const Host *host, GPtrArray *steps)
 {
+    const History where = {.host = host ? host : vm_last(vm)->host,
+                           .datastore = vm_last(vm)->datastore};
+
     for (guint i = 0; i < vm->disks->len; i++)
         steps_epilog_disk(player, vm, vm->disks->pdata[i], host, steps);
-    steps_directory(player, vm, host ? host : vm_last(vm)->host, steps);
+    steps_directory(player, vm, &where, steps);
 }
 
 void
-steps_delete(const Player *player, const Vm *vm, const Host *host, GPtrArray *steps)
+steps_delete(const Player *player, const Vm *vm, const History *record, GPtrArray *steps)
 {
     g_autofree char *suffix = g_strdup("");
-    const Host *where = host ? host : vm_last(vm)->host;
 
     for (guint i = 0; i < vm->disks->len; i++) {
         Disk *disk = vm->disks->pdata[i];
@@ -186,9 +191,9 @@ steps_delete(const Player *player, const Vm *vm, const Host *host, GPtrArray *st
             g_free(suffix);
             suffix = suffix_of(player, disk);
         }
-        steps_delete_disk(player, vm, disk, where, suffix, steps);
+        steps_delete_disk(player, vm, disk, record, suffix, steps);
     }
-    steps_directory(player, vm, where, steps);
+    steps_directory(player, vm, record, steps);
 }
 
 void
@@ -212,10 +217,13 @@ steps_move(const Player *player, Vm *vm, const Host *from, Datastore *from_datas
     }
     g_autofree char *source = location(player, vm, from, from_datastore, NULL);
     g_autofree char *target = location(player, vm, to, to_datastore, NULL);
-    add_step(steps, EFFECT_DIRECTORY_MOVED, NULL, g_strdup("the VM's directory"),
-             g_strdup_printf("MV %s %s %s %d %d", tm, source, target, vm->id, to_datastore->id));
-    if (from_datastore != to_datastore)
-        vm->going = to_datastore;
+    Step *last = add_step(
+        steps, EFFECT_DIRECTORY_MOVED, NULL, g_strdup("the VM's directory"),
+        g_strdup_printf("MV %s %s %s %d %d", tm, source, target, vm->id, to_datastore->id));
+
+    last->place = world_place(player->world, to, to_datastore);
+    if (!place_equal(vm->place, last->place))
+        vm->going = last->place;
 }
 
 void

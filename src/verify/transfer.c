@@ -61,6 +61,18 @@ transfer_line(Player *player, const char *line, const char *what, Expectation ex
     return transfer_line_input(player, line, NULL, what, expectation, answer);
 }
 
+/* A disk that is copied with its snapshots: those are a second copy. */
+static unsigned
+copies_of(const Step *step)
+{
+    bool made = step->effect == EFFECT_MADE && step->disk->image && disk_saves(step->disk);
+    const GPtrArray *snapshots = made                              ? step->disk->image->snapshots
+                                 : step->effect == EFFECT_RELEASED ? step->disk->snapshots
+                                                                   : NULL;
+
+    return snapshots && snapshots->len > 0 ? 2 : 1;
+}
+
 static bool
 play_step(Player *player, Vm *vm, const Step *step, const char *line)
 {
@@ -69,7 +81,9 @@ play_step(Player *player, Vm *vm, const Step *step, const char *line)
         g_autofree char *what =
             run ? g_strdup_printf("%s, again", step->what) : g_strdup(step->what);
         PlayAnswer answer;
+        player->copies = copies_of(step);
         Row *row = transfer_line(player, line, what, MUST_WORK, &answer);
+        player->copies = 1;
         g_free(answer.out);
         /* the snapshot is gone, there is nothing to delete or revert to any more */
         if (answer.succeeded && !(run && step->effect == EFFECT_SNAPSHOT_DELETED))
@@ -168,4 +182,20 @@ transfer_refused(Player *player, Vm *vm, const char *name, GPtrArray *steps,
         effect_apply(player, vm, step, row);
     play_settle(player, row);
     return answer.succeeded;
+}
+
+void
+transfer_refused_in_the_end(Player *player, Vm *vm, const char *name, GPtrArray *steps)
+{
+    g_autoptr(GPtrArray) owned = steps;
+    g_auto(GStrv) lines = script_lines(player, vm, name, steps, NULL);
+    PlayAnswer answer = {.succeeded = true};
+
+    for (guint i = 0; lines && answer.succeeded && i < steps->len; i++) {
+        const Step *step = steps->pdata[i];
+        Row *row = transfer_line(player, lines[i], step->what,
+                                 i + 1 < steps->len ? MAY_FAIL : MUST_FAIL, &answer);
+        g_free(answer.out);
+        (void)play_settle(player, row);
+    }
 }

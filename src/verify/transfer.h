@@ -28,6 +28,7 @@ typedef struct Step {
     char *what;
     Effect effect;
     Disk *disk;
+    Place place; /* that the line names; of MV the destination */
     int snapshot;
     guint64 size_mb;
     Image *target; /* of cpds */
@@ -42,8 +43,8 @@ void steps_prolog_disk(const Player *player, const Vm *vm, Disk *disk, GPtrArray
 void steps_epilog(const Player *player, const Vm *vm, const Host *host, GPtrArray *steps);
 void steps_epilog_disk(const Player *player, const Vm *vm, Disk *disk, const Host *host,
                        GPtrArray *steps);
-/* DELETE for every disk, as recover does. */
-void steps_delete(const Player *player, const Vm *vm, const Host *host, GPtrArray *steps);
+/* DELETE for every disk, as recover does, in the place that this record of its history names. */
+void steps_delete(const Player *player, const Vm *vm, const History *record, GPtrArray *steps);
 void steps_move(const Player *player, Vm *vm, const Host *from, Datastore *from_datastore,
                 const Host *to, Datastore *to_datastore, GPtrArray *steps);
 void steps_resize(const Player *player, const Vm *vm, Disk *disk, guint64 size_mb,
@@ -63,6 +64,9 @@ bool transfer_play(Player *player, Vm *vm, const char *name, GPtrArray *steps);
 /* The one line of `steps` has to be refused, or may be. */
 bool transfer_refused(Player *player, Vm *vm, const char *name, GPtrArray *steps,
                       Expectation expectation);
+
+/* The whole script is to end with a refusal of its last line, or before. */
+void transfer_refused_in_the_end(Player *player, Vm *vm, const char *name, GPtrArray *steps);
 
 /* One line of any form; for refusals. */
 Row *transfer_line(Player *player, const char *line, const char *what, Expectation expectation,

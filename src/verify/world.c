@@ -44,6 +44,7 @@ host_free(gpointer data)
 {
     Host *host = data;
 
+    host_close(host);
     g_free(host->name);
     g_free(host);
 }
@@ -59,13 +60,60 @@ datastore_free(gpointer data)
 }
 
 static Host *
-world_host(World *world, const char *name, int id)
+world_host(World *world, const char *name, bool local)
 {
     Host *host = g_new(Host, 1);
 
-    *host = (Host){.name = g_strdup(name), .id = id, .local = true};
+    *host = (Host){.name = g_strdup(name), .id = (int)world->hosts->len, .local = local};
     g_ptr_array_add(world->hosts, host);
     return host;
+}
+
+/* .invalid never has an address (RFC 6761) */
+#define DEAD_HOST "onevol-verify-dead.invalid"
+
+static void
+add_hosts(World *world, char **names)
+{
+    char here[256] = "";
+
+    gethostname(here, sizeof here - 1);
+    world->separate = names && !world->shared;
+    if (names) {
+        for (char **name = names; *name; name++)
+            (void)world_host(world, *name, false);
+        world->host = world->hosts->pdata[0];
+        world->host2 = world->hosts->pdata[1];
+        world->frontend = g_new(Host, 1);
+        *world->frontend = (Host){.name = g_strdup(here), .id = -1, .local = true};
+    } else {
+        world->host = world_host(world, "localhost", true);
+        world->host2 = world->frontend = world_host(world, here, true);
+    }
+    g_ptr_array_add(world->trees, world->frontend);
+    for (guint i = 0; world->separate && i < world->hosts->len; i++)
+        g_ptr_array_add(world->trees, world->hosts->pdata[i]);
+    world->dead = world_host(world, DEAD_HOST, false);
+}
+
+const Host *
+world_tree(const World *world, const Host *host)
+{
+    if (!world->separate)
+        return world->frontend;
+    return host == world->dead ? world->host : host; /* it was that one before it died */
+}
+
+char *
+world_mark(Place place)
+{
+    return g_strdup_printf("%s %d", place.tree->name, place.datastore->id);
+}
+
+Place
+world_place(const World *world, const Host *host, Datastore *datastore)
+{
+    return (Place){.tree = world_tree(world, host), .datastore = datastore};
 }
 
 static Datastore *
@@ -81,7 +129,7 @@ world_datastore(World *world, int id, const char *name, DatastoreType type, cons
 
 /* The TM_MAD_CONF rows that differ from NONE, SYSTEM, SHARED=YES. */
 static void
-set_driver_row(World *world)
+set_driver_row(World *world, const char *driver)
 {
     static const struct {
         const char *driver, *ln_target, *clone_target;
@@ -99,7 +147,7 @@ set_driver_row(World *world)
     world->clone_target = "SYSTEM";
     world->shared = true;
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
-        if (strcmp(rows[i].driver, world->driver) == 0) {
+        if (strcmp(rows[i].driver, driver) == 0) {
             world->ln_target = rows[i].ln_target;
             world->clone_target = rows[i].clone_target;
             world->shared = rows[i].shared;
@@ -107,14 +155,14 @@ set_driver_row(World *world)
 }
 
 World *
-world_new(const Release *release, const char *driver, const char *root)
+world_new(const Release *release, const char *driver, const char *as, const char *root,
+          char **hosts)
 {
     World *world = g_new0(World, 1);
-    char name[256] = "";
 
     g_mutex_init(&world->lock);
     world->release = release;
-    world->driver = driver;
+    world->driver = as ? as : driver;
     world->root = g_strdup(root);
     world->var = g_build_filename(root, "var", NULL);
     world->store = g_build_filename(root, "var", "datastores", NULL);
@@ -122,15 +170,15 @@ world_new(const Release *release, const char *driver, const char *root)
     world->sources = g_build_filename(root, "sources", NULL);
     world->elsewhere = g_build_filename(root, "elsewhere", NULL);
     world->hosts = g_ptr_array_new_with_free_func(host_free);
+    world->trees = g_ptr_array_new();
+    world->marked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     world->datastores = g_ptr_array_new_with_free_func(datastore_free);
     world->images = g_ptr_array_new_with_free_func(image_free);
     world->vms = g_ptr_array_new_with_free_func(vm_free);
     world->next_vm = 7;
-    set_driver_row(world);
+    set_driver_row(world, driver);
 
-    gethostname(name, sizeof name - 1);
-    world->host = world_host(world, "localhost", 0);
-    world->frontend = world_host(world, name, 1);
+    add_hosts(world, hosts);
     world->system = world_datastore(world, 100, "system", DATASTORE_SYSTEM, NULL);
     world->system2 = world_datastore(world, 101, "system two", DATASTORE_SYSTEM, NULL);
     world->raw = world_datastore(world, 102, "images", DATASTORE_IMAGE, NULL);
@@ -147,6 +195,10 @@ world_free(World *world)
     g_ptr_array_unref(world->vms);
     g_ptr_array_unref(world->images);
     g_ptr_array_unref(world->datastores);
+    if (world->frontend->id < 0)
+        host_free(world->frontend);
+    g_ptr_array_unref(world->trees);
+    g_hash_table_unref(world->marked);
     g_ptr_array_unref(world->hosts);
     g_free(world->root);
     g_free(world->var);
@@ -202,10 +254,10 @@ world_vm(World *world)
     vm->history = g_ptr_array_new_with_free_func(g_free);
     vm->context_files =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
-    vm->extras =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
+    vm->extras = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_ptr_array_add(world->vms, vm);
     vm_add_history(vm, world->host, world->system);
+    vm->place = world_place(world, world->host, world->system);
     return vm;
 }
 
@@ -294,14 +346,38 @@ vm_add_history(Vm *vm, const Host *host, Datastore *datastore)
 
     *record = (History){.host = host, .datastore = datastore};
     g_ptr_array_add(vm->history, record);
-    if (!vm->place)
-        vm->place = datastore;
+}
+
+static void
+disk_lost(gpointer data, G_GNUC_UNUSED gpointer context)
+{
+    Disk *disk = data;
+
+    disk->present = disk->detached = false;
+    g_ptr_array_set_size(disk->snapshots, 0);
+}
+
+void
+vm_start_afresh(Vm *vm, Place place)
+{
+    vm->left = vm->place;
+    vm->place = place;
+    vm->directory_present = false;
+    vm->context_made = vm->kernel_made = vm->ramdisk_made = false;
+    g_hash_table_remove_all(vm->extras);
+    g_ptr_array_foreach(vm->disks, disk_lost, NULL);
 }
 
 const History *
 vm_last(const Vm *vm)
 {
     return vm->history->pdata[vm->history->len - 1];
+}
+
+void
+vm_rename_host(Vm *vm, const Host *host)
+{
+    ((History *)vm->history->pdata[vm->history->len - 1])->host = host;
 }
 
 const History *
@@ -334,7 +410,7 @@ vm_directory(const Vm *vm, const Datastore *datastore)
 char *
 vm_disk_path(const Vm *vm, const Disk *disk)
 {
-    return g_strdup_printf("%s/%d/disk.%d", vm->place->path, vm->id, disk->id);
+    return g_strdup_printf("%s/%d/disk.%d", vm->place.datastore->path, vm->id, disk->id);
 }
 
 const char *

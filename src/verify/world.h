@@ -96,6 +96,12 @@ typedef struct History {
     int action;
 } History;
 
+/* Where a VM's directory is: below which machine's datastores/, and in which of them. */
+typedef struct Place {
+    const Host *tree;
+    Datastore *datastore; /* NULL: nowhere */
+} Place;
+
 typedef struct Vm {
     int id;
     int state, lcm_state, previous_state, previous_lcm_state;
@@ -109,11 +115,13 @@ typedef struct Vm {
     Image *kernel, *ramdisk;
     bool kernel_made, ramdisk_made;
     const char *name;
-    Datastore *place;       /* where its directory is now */
-    Datastore *going;       /* and may be, during a move, or NULL */
+    Place place;            /* where its directory is now */
+    Place going;            /* and may be, during a move */
+    Place left;             /* what oned has forgotten there: it may stay */
+    Place visitor;          /* where a hypervisor was given an empty directory */
     bool directory_present; /* it must be there */
     bool directory_allowed; /* it may be there */
-    GHashTable *extras;     /* relative file name → GBytes: checkpoint, deployment.0 … */
+    GHashTable *extras;     /* relative file name → Content: checkpoint, deployment.0 … */
 } Vm;
 
 typedef struct World {
@@ -129,17 +137,36 @@ typedef struct World {
     char *sources;    /* where images come from, in SAFE_DIRS */
     char *elsewhere;  /* not in SAFE_DIRS */
     GPtrArray *hosts, *datastores, *images, *vms;
-    Host *frontend, *host;
+    GPtrArray *trees; /* the machines that have a datastores/ of their own, the front-end first */
+    /* Where VMs run; on one machine both are this one under its two names. */
+    Host *host, *host2;
+    Host *frontend;
+    Host *dead;         /* registered, but nobody answers there */
+    bool separate;      /* hosts have datastores/ of their own */
+    GHashTable *marked; /* world_mark() of places where .monitor has to be */
     Datastore *raw, *qcow2, *files, *system, *system2;
     int next_image, next_vm;
 } World;
 
-World *world_new(const Release *release, const char *driver, const char *root);
+/* `as`: the name that the driver is installed under, or NULL. `hosts`: names of other machines, or
+ * NULL for this one alone. */
+World *world_new(const Release *release, const char *driver, const char *as, const char *root,
+                 char **hosts);
 void world_free(World *world);
 
 Image *world_image(World *world, ImageType type, Datastore *datastore);
 void world_forget_image(World *world, Image *image);
 Image *world_find_image(const World *world, int id);
+/* The machine below whose datastores/ the files are that this one sees. */
+const Host *world_tree(const World *world, const Host *host);
+/* A text for a place; the caller frees it. */
+char *world_mark(Place place);
+Place world_place(const World *world, const Host *host, Datastore *datastore);
+static inline bool
+place_equal(Place a, Place b)
+{
+    return a.tree == b.tree && a.datastore == b.datastore;
+}
 /* A VM that is placed on the first host and system datastore. */
 Vm *world_vm(World *world);
 void world_forget_vm(World *world, Vm *vm);
@@ -154,6 +181,10 @@ void vm_remove_disk(Vm *vm, Disk *disk);
 /* Gives the context disk its id, after the disks of the template. */
 void vm_add_context(Vm *vm);
 void vm_add_history(Vm *vm, const Host *host, Datastore *datastore);
+/* Its files are somewhere else now, and what was at its old place is nobody's. */
+void vm_start_afresh(Vm *vm, Place place);
+/* Its last record names that host. */
+void vm_rename_host(Vm *vm, const Host *host);
 const History *vm_last(const Vm *vm);
 const History *vm_previous(const Vm *vm);
 void vm_set_state(Vm *vm, int state, int lcm_state);

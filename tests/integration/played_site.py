@@ -4,6 +4,7 @@
 Remotes with driver files made by `onevol setup`, datastores, and an XML-RPC server that answers
 with what the test puts into `facts`. Standard library only.
 """
+import atexit
 import base64
 import html
 import http.server
@@ -109,6 +110,7 @@ class Site:
         self.onevol, self.name = os.path.abspath(onevol), name or driver
         base = base or os.environ.get("TEST_DIRECTORY") or "/var/tmp"
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="onevol-site-", dir=base))
+        atexit.register(shutil.rmtree, self.root, ignore_errors=True)
         self.var = self.root / "one"
         self.remotes, self.datastores = self.var / "remotes", self.var / "datastores"
         self.sources, self.state = self.root / "sources", self.root / "state"
