@@ -86,18 +86,21 @@ run_setup(int argc, char **argv)
     return finish(done, error);
 }
 
-/* verify is a program of its own: it alone plays an HTTP server. */
+/* verify is a program of its own: it alone plays an HTTP server. It lies elsewhere when installed,
+ * and is told whom to drive; a later --onevol of the caller's wins. */
 static int
 run_verify(G_GNUC_UNUSED int argc, char **argv)
 {
     GError *error = NULL;
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
-    g_autofree char *beside = g_path_get_dirname(self ? self : ".");
-    g_autofree char *near = g_build_filename(beside, "onevol-verify", NULL);
-    const char *const candidates[] = {near, ONEVOL_LIBEXECDIR "/onevol-verify", NULL};
+    g_autofree char *directory = g_path_get_dirname(self ? self : ".");
+    g_autofree char *beside = g_build_filename(directory, "onevol-verify", NULL);
+    const char *const candidates[] = {beside, ONEVOL_LIBEXECDIR "/onevol-verify", NULL};
+    g_autoptr(Argv) words = argv_new(argv[0], "--onevol", self ? self : "onevol");
 
+    argv_add_strv(words, (const char *const *)argv + 1);
     for (const char *const *candidate = candidates; *candidate; candidate++)
-        execv(*candidate, argv);
+        execv(*candidate, (char *const *)argv_words(words));
     set_error_errno(&error, errno, "cannot run '%s'", candidates[1]);
     return finish(false, error);
 }
