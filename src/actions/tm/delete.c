@@ -8,6 +8,14 @@
 #include "actions/tm/place.h"
 
 static bool
+remove_directory(Host *host, const char *path, GError **error)
+{
+    g_autofree char *part = g_strconcat(path, ".part", NULL);
+    return host_remove_tree(host, part, error) && host_remove_tree(host, path, error);
+}
+
+/* A VM that was stopped once may have left its directory on the front-end too. */
+static bool
 delete_directory(Task *task, const Location *location, const char *vm_text, GError **error)
 {
     gint64 vm_id;
@@ -15,12 +23,11 @@ delete_directory(Task *task, const Location *location, const char *vm_text, GErr
 
     if (!host || !argument_number(vm_text, "the VM's id", &vm_id, error) ||
         !vm_directory_check(task->installation->datastores, location->path, vm_id, error) ||
-        !place_find(task, &host, location->path, error) ||
         !tm_lock(task, host, location->path, error))
         return false;
-
-    g_autofree char *part = g_strconcat(location->path, ".part", NULL);
-    return host_remove_tree(host, part, error) && host_remove_tree(host, location->path, error);
+    return (!place_is_local(task) || host_is_frontend(host) ||
+            remove_directory(host_frontend(), location->path, error)) &&
+           remove_directory(host, location->path, error);
 }
 
 bool
@@ -37,6 +44,5 @@ tm_delete(Task *task, char **arguments, GError **error)
         return delete_directory(task, &location, arguments[1], error);
 
     return tm_disk(task, arguments[0], arguments[1], &disk, error) &&
-           place_find(task, &disk.host, disk.path, error) &&
-           disk_clear_stale(&disk, task_datastore(task, ds_id), error);
+           place_clear(task, &disk, task_datastore(task, ds_id), error);
 }
