@@ -146,7 +146,7 @@ tm_migrate(Task *task, char **arguments, GError **error)
     gint64 vm_id;
 
     if (!argument_number(arguments[3], "the VM's id", &vm_id, error) ||
-        !read_migration(arguments, &migration, error))
+        !place_require_files(task, error) || !read_migration(arguments, &migration, error))
         return false;
     if (migration.caller) /* the directory is another driver's, our disks are files elsewhere */
         return true;

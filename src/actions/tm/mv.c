@@ -158,7 +158,7 @@ tm_mv(Task *task, char **arguments, GError **error)
         !argument_number(arguments[3], "the datastore's id", &ds_id, error))
         return false;
     if (disk_id_of_path(from.path) >= 0)
-        return true; /* disks are files of the directory, whose line comes last */
+        return place_require_files(task, error); /* they go with the directory, the last line */
     return vm_directory_check(datastores, from.path, vm_id, error) &&
            vm_directory_check(datastores, to.path, vm_id, error) &&
            move_directory(task, &from, &to, vm_id, error);

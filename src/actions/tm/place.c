@@ -13,6 +13,15 @@ place_is_local(const Task *task)
 }
 
 bool
+place_require_files(const Task *task, GError **error)
+{
+    if (task->driver->placement == PLACEMENT_EVERYWHERE || place_is_local(task))
+        return true;
+    return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' cannot move disks yet",
+                     task->driver->name);
+}
+
+bool
 place_find(const Task *task, Host **host, const char *path, GError **error)
 {
     g_auto(FileInfo) there = {0};

@@ -9,6 +9,10 @@
 /* True where a VM's directory lies on its host's own storage. */
 bool place_is_local(const Task *task);
 
+/* False and UNSUPPORTED for a placement whose disks are no files of the VM's directory: moving and
+ * migrating them is for the backends that bring such a placement. */
+bool place_require_files(const Task *task, GError **error);
+
 /* oned names the VM's last host for some actions although a stopped or undeployed VM is on the
  * front-end (EPILOG retry, resize of an undeployed VM): looks there if the host has no `path`. */
 bool place_find(const Task *task, Host **host, const char *path, GError **error);
