@@ -4,12 +4,12 @@
 PREFIX ?= /usr/local
 
 BUILD_PACKAGES = meson ninja-build gcc pkg-config libglib2.0-dev libxml2-dev libcurl4-openssl-dev \
-	libjansson-dev libarchive-dev zlib1g-dev libssl-dev libxxhash-dev libmicrohttpd-dev
+	libjansson-dev libarchive-dev zlib1g-dev liblzma-dev libssl-dev libxxhash-dev libzstd-dev libmicrohttpd-dev
 RUN_PACKAGES = qemu-utils e2fsprogs util-linux
-CHECK_PACKAGES = libcmocka-dev python3 openssl xfsprogs btrfs-progs mount clang libclang-rt-14-dev \
+CHECK_PACKAGES = libcmocka-dev bzip2 lz4 xz-utils zstd python3 python3-yaml openssl xfsprogs btrfs-progs mount clang libclang-rt-14-dev \
 	clang-format-14 codespell openssh-server openssh-client iproute2 procps \
 	libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-guest-agent \
-	busybox-static binutils kmod
+	busybox-static binutils kmod moosefs-master moosefs-chunkserver moosefs-client rsync
 
 all: build
 
@@ -38,6 +38,10 @@ fuzz: deps
 
 bench: deps build
 	@/usr/bin/python3 tests/bench/bench.py build/onevol
+	@/usr/bin/python3 tests/bench/bench_mfs.py build/onevol
+	@/usr/bin/python3 tests/bench/bench_import.py build/onevol
+	@/usr/bin/python3 tests/bench/bench_copy.py build/tests/copytool
+	@ninja -C build tests/hosttool && /usr/bin/python3 tests/bench/bench_transport.py build/tests/hosttool
 
 install: build
 	meson install -C build --no-rebuild

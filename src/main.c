@@ -7,6 +7,7 @@
  *   onevol COMMAND …
  */
 #include "actions/task.h"
+#include "admin/doctor.h"
 #include "admin/setup.h"
 #include "base/command.h"
 #include "base/error.h"
@@ -86,6 +87,15 @@ run_setup(int argc, char **argv)
     return finish(done, error);
 }
 
+static int
+run_doctor(int argc, char **argv)
+{
+    GError *error = NULL;
+
+    bool done = doctor_command(argc, argv, &error) && flush_answer(&error);
+    return finish(done, error);
+}
+
 /* verify is a program of its own: it alone plays an HTTP server. It lies elsewhere when installed,
  * and is told whom to drive; a later --onevol of the caller's wins. */
 static int
@@ -138,6 +148,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"setup",     "install a driver into OpenNebula's remotes",        run_setup  },
+    {"doctor",    "look on all hosts for what datastores need",        run_doctor },
     {"verify",    "drive every action as oned does, and compare data", run_verify },
     {"drivers",   "list drivers, their attributes and actions",        run_drivers},
     {"tm",        "DRIVER ACTION ARGUMENTS... by hand",                run_plane  },

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "core/qemu_img.h"
+#include "local/watch.h"
 #include "one/xmlrpc.h"
 
 #include <string.h>
@@ -107,7 +108,11 @@ read_message(Task *task, GError **error)
     task->datastore = datastore_new(task->driver, facts->id, facts);
     /* monitor comes with the datastore's own id, again and again: any host will do */
     guint64 turn = task->image ? (guint64)task->id : g_random_int();
-    return datastore_use_bridge(task->datastore, turn, error);
+    if (!datastore_use_bridge(task->datastore, turn, error))
+        return false;
+    const Backend *backend = task->driver->backend;
+    return !backend->check ||
+           backend->check(task->datastore, task->datastore->host, facts->base_path, error);
 }
 
 /* The driver by which oned's directory is meant: the interpreter line's, an alias of onevol.conf,
@@ -135,9 +140,12 @@ apply_settings(GHashTable *settings)
 {
     const char *options = g_getenv("QCOW2_OPTIONS"); /* tmrc, where one_tm is the caller */
     const char *names = g_hash_table_lookup(settings, "FRONTEND_NAMES");
+    const char *direct = g_hash_table_lookup(settings, "DIRECT");
     g_auto(GStrv) words = g_strsplit_set(names ? names : "", " ,", -1);
 
     qemu_img_set_create_options(options ? options : g_hash_table_lookup(settings, "QCOW2_OPTIONS"));
+    if (direct && !g_ascii_strcasecmp(direct, "no"))
+        hosts_forbid_direct();
     for (char **word = words; *word; word++)
         if (**word)
             host_add_frontend_name(*word);
@@ -158,6 +166,8 @@ task_run(const Request *request, const Installation *installation, GError **erro
         return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' has no %s action '%s'",
                          request->directory, plane_name(request->plane), request->action);
     apply_settings(settings);
+    if (task.driver->backend->may_hang && !watch_begin(error))
+        return false;
     if (action->flags & TAKES_MESSAGE) {
         if (!read_message(&task, error))
             return false;

@@ -4,6 +4,7 @@
 #include "base/command.h"
 #include "base/error.h"
 #include "local/bulk.h"
+#include "local/ciphers.h"
 #include "mover/link.h"
 
 #include <fcntl.h>
@@ -13,6 +14,24 @@
 
 #define ANSWER_MS 10000  /* for the target's agent; then the front-end passes the data on */
 #define FLUSH_MS 600000u /* for the last data to leave ssh */
+
+/* The front-end's words, with the ciphers that this machine's ssh likes for the host they name. */
+static Argv *
+with_ciphers(const char **words)
+{
+    guint separator = 0;
+
+    while (words[separator] && strcmp(words[separator], "--") != 0)
+        separator++;
+    g_autofree char *ciphers =
+        words[separator] && words[separator + 1] ? ciphers_for(words[separator + 1]) : NULL;
+    Argv *argv = argv_new(words[0]);
+    if (ciphers)
+        argv_add(argv, "-o", ciphers);
+    for (guint i = 1; words[i]; i++)
+        argv_add(argv, words[i]);
+    return argv;
+}
 
 static Argv *
 read_command(GError **error)
@@ -29,7 +48,7 @@ read_command(GError **error)
         return NULL;
     g_autofree const char **words = g_variant_get_strv(message, NULL);
     if (words[0])
-        return argv_new_strv(words);
+        return with_ciphers(words);
     set_error(error, ONEVOL_ERROR_USAGE, "an empty command");
     return NULL;
 }

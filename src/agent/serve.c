@@ -226,6 +226,17 @@ tell_answer(Server *server, Worker *worker)
 }
 
 static void
+tell_progress(Server *server, Worker *worker)
+{
+    ProgressCounter progress;
+
+    if (!worker->told && !server->channel.ended && !channel_has_output(&server->channel) &&
+        worker_progress(worker, &progress))
+        channel_send(&server->channel, FRAME_PROGRESS, worker->stream,
+                     g_variant_new(WIRE_PROGRESS, progress.done, progress.total));
+}
+
+static void
 look_at_workers(Server *server)
 {
     for (guint i = 0; i < server->workers->len;) {
@@ -233,6 +244,7 @@ look_at_workers(Server *server)
         worker_look(worker, server->limit_ms);
         if (worker->state != WORKER_RUNS && !worker->told)
             tell_answer(server, worker);
+        tell_progress(server, worker);
         if (worker_is_gone(worker))
             g_ptr_array_remove_index_fast(server->workers, i);
         else

@@ -99,7 +99,7 @@ work(Session *session, const Operation *operation, GVariant *arguments, int fd)
 
 /* Nothing of the session's connection may stay open in a process that nobody can end. */
 static void
-become_worker(pid_t parent, int log_fd, guint64 *signs)
+become_worker(pid_t parent, int log_fd, WorkerSigns *signs)
 {
     sigset_t none;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -111,7 +111,8 @@ become_worker(pid_t parent, int log_fd, guint64 *signs)
     dup2(null, STDOUT_FILENO);
     dup2(log_fd, STDERR_FILENO);
     cancel_forget();
-    cancel_count_checks(signs);
+    cancel_count_checks(&signs->life);
+    progress_share(&signs->progress);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -271,7 +272,7 @@ void
 worker_look(Worker *worker, unsigned limit_ms)
 {
     gint64 limit = (gint64)worker->operation->idle_s * 1000;
-    guint64 signs = __atomic_load_n(worker->signs, __ATOMIC_RELAXED);
+    guint64 signs = __atomic_load_n(&worker->signs->life, __ATOMIC_RELAXED);
 
     if (worker->fd < 0)
         reap(worker);
@@ -295,6 +296,18 @@ worker_look(Worker *worker, unsigned limit_ms)
         worker->hung = true;
         worker_cancel(worker);
     }
+}
+
+bool
+worker_progress(Worker *worker, ProgressCounter *progress)
+{
+    progress->done = __atomic_load_n(&worker->signs->progress.done, __ATOMIC_RELAXED);
+    progress->total = __atomic_load_n(&worker->signs->progress.total, __ATOMIC_RELAXED);
+    if (progress->done == worker->progress_told || passed_ms(worker->progress_told_at) < 1000)
+        return false;
+    worker->progress_told = progress->done;
+    worker->progress_told_at = g_get_monotonic_time();
+    return true;
 }
 
 bool

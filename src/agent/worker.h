@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/progress.h"
 #include "local/operation.h"
 
 #include <glib.h>
@@ -20,6 +21,11 @@ typedef enum {
     WORKER_STUCK,    /* cannot be ended */
 } WorkerState;
 
+typedef struct WorkerSigns {
+    guint64 life; /* counts signs of life */
+    ProgressCounter progress;
+} WorkerSigns;
+
 typedef struct Worker {
     guint32 stream;
     const Operation *operation;
@@ -31,8 +37,10 @@ typedef struct Worker {
     GByteArray *answer;
     int lock_fd; /* of a `lock` request that succeeded, else -1 */
 
-    guint64 *signs; /* shared: counts signs of life */
+    WorkerSigns *signs; /* shared with it */
     guint64 signs_seen;
+    guint64 progress_told; /* bytes */
+    gint64 progress_told_at;
     gint64 alive_at;
     gint64 term_at, kill_at; /* when it was told to end; 0: not yet */
     bool hung;               /* ended for showing no sign of life */
@@ -50,6 +58,9 @@ void worker_read(Worker *worker);
 /* Looks at the clock: ends a hung one, first kindly, then not. `limit_ms` shortens the operation's
  * own limit unless it is 0. */
 void worker_look(Worker *worker, unsigned limit_ms);
+
+/* True, at most once a second, if it has got further: *progress says how far. */
+bool worker_progress(Worker *worker, ProgressCounter *progress);
 
 /* Tells it to end. */
 void worker_cancel(Worker *worker);

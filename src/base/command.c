@@ -323,7 +323,9 @@ command_judge(const Argv *argv, int status, const char *err, const char *out, GE
     g_autofree char *said = one_line(*err ? err : out, 500);
 
     return set_error(error,
-                     strstr(said, "No space left") ? ONEVOL_ERROR_NO_SPACE : ONEVOL_ERROR_FAILED,
+                     strstr(said, "No space left") || strstr(said, "uota exceeded")
+                         ? ONEVOL_ERROR_NO_SPACE
+                         : ONEVOL_ERROR_FAILED,
                      "%s exited %d%s%s", argv_words(argv)[0], status, *said ? ": " : "", said);
 }
 

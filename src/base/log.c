@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/error.h"
+#include "base/progress.h"
 
 #include <stdio.h>
 
@@ -56,6 +57,7 @@ log_line(LogLevel level, const char *format, ...)
 
     /* One write, so that lines of threads and children do not mix. */
     g_autofree char *whole = g_strdup_printf("%s: %s: %s\n", severities[level], log_subject, line);
+    progress_hide();
     fputs(whole, stderr);
     fflush(stderr);
 }
@@ -64,6 +66,7 @@ void
 log_plain(const char *text)
 {
     g_autofree char *whole = g_strconcat(text, "\n", NULL);
+    progress_hide();
     fputs(whole, stderr);
     fflush(stderr);
 }

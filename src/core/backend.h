@@ -29,10 +29,18 @@ typedef struct ToolNeed {
     const char *program, *why;
 } ToolNeed;
 
+/* One thing that was looked at: it is as it must be, or `problem` says in a sentence why not. */
+typedef void (*CheckNote)(gpointer data, const char *what, const GError *problem);
+
+/* Of backends whose volumes are files: core/file_volume.h. */
+typedef struct FileStorage FileStorage;
+
 struct Backend {
-    const char *name;      /* as in src/backends/NAME */
-    const ToolNeed *tools; /* ends with a NULL program */
-    unsigned caps;         /* CAP_*: the most it can ever do */
+    const char *name;         /* as in src/backends/NAME */
+    const ToolNeed *tools;    /* ends with a NULL program */
+    unsigned caps;            /* CAP_*: the most it can ever do */
+    const FileStorage *files; /* NULL if its volumes are none */
+    bool may_hang; /* its storage may never answer: actions are watched (local/watch.h) */
 
     /* Required. */
 
@@ -60,6 +68,11 @@ struct Backend {
 
     /* Optional. */
 
+    /* Is `directory`, which need not exist yet, on this storage as `host` sees it? Where a host has
+     * not mounted it, anything made there would be lost and anything removed would stay. */
+    bool (*check)(Datastore *datastore, Host *host, const char *directory, GError **error);
+    /* For `onevol doctor`: calls `note` for each thing that the storage needs on `host`. */
+    void (*diagnose)(Datastore *datastore, Host *host, CheckNote note, gpointer data);
     /* An incomplete `target` with the content of `source`, both of this backend. */
     bool (*clone)(Volume *source, Volume *target, char **how, GError **error);
     bool (*resize)(Volume *volume, guint64 bytes, GError **error);

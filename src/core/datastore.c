@@ -49,6 +49,28 @@ datastore_facts(Datastore *datastore, GError **error)
     return datastore->facts;
 }
 
+static bool
+take_verify(const OneDatastore *facts, bool *readback, GError **error)
+{
+    g_autofree char *verify = one_datastore_attribute(facts, "VERIFY");
+
+    *readback = verify && !g_ascii_strcasecmp(verify, "READBACK");
+    if (!verify || *readback || !g_ascii_strcasecmp(verify, "NO"))
+        return true;
+    g_autofree char *shown = one_line(verify, 40);
+    return set_error(error, ONEVOL_ERROR_USAGE, "VERIFY '%s' is neither READBACK nor NO", shown);
+}
+
+bool
+datastore_move_options(Datastore *datastore, MoveOptions *options, GError **error)
+{
+    const OneDatastore *facts = datastore_facts(datastore, error);
+
+    *options = (MoveOptions){0};
+    return facts && one_datastore_rate(facts, &options->rate, error) &&
+           take_verify(facts, &options->readback, error);
+}
+
 bool
 datastore_caps(Datastore *datastore, unsigned *caps, GError **error)
 {

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "core/driver.h"
+#include "one/xml.h"
 
 typedef bool (*SnapshotSlot)(Volume *volume, gint64 id, GError **error);
 
@@ -23,6 +24,43 @@ run(Volume *volume, gint64 id, SnapshotSlot slot, const char *what, GError **err
     g_prefix_error(error, "cannot %s snapshot %" G_GINT64_FORMAT " of %s: ", what, id,
                    volume->owner);
     return false;
+}
+
+/* oned's comparison, and its default: anything that it does not know is NO. */
+static bool
+says_linear(xmlNode *element)
+{
+    g_autofree char *model = element ? xml_text(element, "ALLOW_ORPHANS") : NULL;
+
+    return model && !g_ascii_strcasecmp(model, "LINEAR");
+}
+
+static bool
+has_younger(xmlNode *snapshots, gint64 id)
+{
+    xmlNode *snapshot = snapshots ? xml_find(snapshots, "SNAPSHOT") : NULL;
+
+    for (; snapshot; snapshot = xml_next(snapshot))
+        if (xml_number(snapshot, "ID", -1) > id)
+            return true;
+    return false;
+}
+
+/* A VM's revert goes by what its DISK says (disk_snapshot_success of LifeCycleStates.cc), an
+ * image's by its SNAPSHOTS (Image.cc), which the VM hands to the image: either one counts. */
+bool
+snapshot_model_check(xmlNode *element, xmlNode *snapshots, gint64 id, bool revert,
+                     const char *driver, GError **error)
+{
+    if ((!says_linear(element) && !says_linear(snapshots)) ||
+        (revert && !has_younger(snapshots, id)))
+        return true;
+    return set_error(error, ONEVOL_ERROR_REFUSED,
+                     "ALLOW_ORPHANS is LINEAR, by which oned forgets younger snapshots at a revert "
+                     "that nobody would remove then: set ALLOW_ORPHANS = \"YES\" in the "
+                     "TM_MAD_CONF of '%s' in oned.conf, update the datastore and attach the disk "
+                     "anew",
+                     driver);
 }
 
 bool

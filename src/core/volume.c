@@ -35,6 +35,7 @@ volume_free(Volume *volume)
     if (!volume)
         return;
     g_free(volume->name);
+    g_free(volume->snapshots);
     g_free(volume->owner);
     g_free(volume->format);
     mark_free(volume->mark);
@@ -130,18 +131,6 @@ volume_clone(Volume *source, Volume *target, GError **error)
     log_info("cloned %s by %s in %.0f ms", source->owner, how,
              (double)(g_get_monotonic_time() - start) / 1000.0);
     return true;
-}
-
-bool
-volume_import(Volume *volume, Host *host, const char *file, const char *file_format,
-              guint64 virtual_size, GError **error)
-{
-    if (!volume->format)
-        volume->format = g_strdup(file_format);
-    volume->virtual_size = virtual_size;
-    if (!volume_create(volume, 0, error))
-        return false;
-    return fallback_import(volume, host, file, file_format, error) || give_up(volume);
 }
 
 bool

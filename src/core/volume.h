@@ -35,6 +35,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Datastore, datastore_free)
 /* From the driver's message, or asked of oned once. Owned by the datastore. */
 const OneDatastore *datastore_facts(Datastore *datastore, GError **error);
 
+/* How content is brought into its volumes: LIMIT_TRANSFER_BW and VERIFY. */
+bool datastore_move_options(Datastore *datastore, MoveOptions *options, GError **error);
+
 /* Its commands run on one of BRIDGE_LIST, in turn; without such a list on the front-end. */
 bool datastore_use_bridge(Datastore *datastore, guint64 turn, GError **error);
 
@@ -59,6 +62,7 @@ typedef struct Volume {
     VolumeKind kind;
     Host *host;           /* where commands on it run */
     char *name;           /* the backend's name for it; a path where volumes are files */
+    char *snapshots;      /* the name that its snapshots lie beside; NULL: its own */
     char *owner;          /* for marks and messages: "image 12", "disk 0 of VM 7" */
     char *format;         /* raw or qcow2; NULL: not known, see volume_stat() */
     guint64 virtual_size; /* as a guest sees it; 0 until known */
@@ -93,7 +97,8 @@ bool volume_require(Volume *volume, GError **error);
 bool volume_create(Volume *volume, guint64 bytes, GError **error);
 /* An incomplete volume with the content of `source`, natively or by copy; logs which. */
 bool volume_clone(Volume *source, Volume *target, GError **error);
-/* An incomplete volume with the content of a file, converted to volume->format. */
+/* An incomplete volume with the content of a file that nobody else writes to, converted to
+ * volume->format; core/import.h for what comes from outside. */
 bool volume_import(Volume *volume, Host *host, const char *file, const char *file_format,
                    guint64 virtual_size, GError **error);
 /* Lets it grow; the same size is no change, a smaller one is refused. */

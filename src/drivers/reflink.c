@@ -3,6 +3,7 @@
  * The embedded default: files in a directory that all hosts share, or on a single machine.
  */
 #include "backends/file/file.h"
+#include "core/file_volume.h"
 #include "drivers/rows.h"
 
 static const ConfRow tm_conf[] = {

@@ -3,6 +3,7 @@
  * The same files where each host has a disk of its own: images on the front-end, copies on hosts.
  */
 #include "backends/file/file.h"
+#include "core/file_volume.h"
 #include "drivers/rows.h"
 
 static const ConfRow tm_conf[] = {

@@ -2,7 +2,6 @@
 #include "drivers/rows.h"
 
 const Driver *const drivers[] = {
-    &driver_reflink,
-    &driver_reflink_local,
-    NULL,
+    &driver_reflink, &driver_reflink_local, &driver_lizardfs,
+    &driver_moosefs, &driver_saunafs,       NULL,
 };

@@ -9,5 +9,12 @@ extern const ConfRow file_ds_conf[];
 extern const char *const file_live_snapshots[];
 extern const DriverAttribute file_attributes[];
 
+/* And those of the mfs backend: mfs_rows.c. */
+extern const ConfRow mfs_tm_conf[];
+extern const DriverAttribute mfs_attributes[];
+
+extern const Driver driver_lizardfs;
+extern const Driver driver_moosefs;
 extern const Driver driver_reflink;
 extern const Driver driver_reflink_local;
+extern const Driver driver_saunafs;

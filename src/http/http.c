@@ -3,59 +3,11 @@
 
 #include "base/command.h"
 #include "base/error.h"
+#include "http/curl.h"
 
-#define CURL_DISABLE_TYPECHECK
-#include <curl/curl.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-/*
- * libcurl and what it brings take 4 of the 6 ms that a program linked with it needs to start, and
- * most actions speak to nobody: it is loaded when the first request is made.
- */
-static struct {
-    CURL *(*easy_init)(void);
-    CURLcode (*easy_setopt)(CURL *, CURLoption, ...);
-    CURLcode (*easy_perform)(CURL *);
-    CURLcode (*easy_getinfo)(CURL *, CURLINFO, ...);
-    void (*easy_cleanup)(CURL *);
-    const char *(*easy_strerror)(CURLcode);
-    struct curl_slist *(*slist_append)(struct curl_slist *, const char *);
-    void (*slist_free_all)(struct curl_slist *);
-} libcurl;
-
-static bool
-load(GError **error)
-{
-    static const struct {
-        const char *name;
-        void *slot;
-    } symbols[] = {
-        {"curl_easy_init",      &libcurl.easy_init     },
-        {"curl_easy_setopt",    &libcurl.easy_setopt   },
-        {"curl_easy_perform",   &libcurl.easy_perform  },
-        {"curl_easy_getinfo",   &libcurl.easy_getinfo  },
-        {"curl_easy_cleanup",   &libcurl.easy_cleanup  },
-        {"curl_easy_strerror",  &libcurl.easy_strerror },
-        {"curl_slist_append",   &libcurl.slist_append  },
-        {"curl_slist_free_all", &libcurl.slist_free_all},
-    };
-
-    if (libcurl.easy_init)
-        return true;
-    void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        return set_error(error, ONEVOL_ERROR_FAILED, "cannot load libcurl: %s", dlerror());
-    for (guint i = 0; i < G_N_ELEMENTS(symbols); i++) {
-        void *symbol = dlsym(library, symbols[i].name);
-        if (!symbol)
-            return set_error(error, ONEVOL_ERROR_FAILED, "libcurl has no %s", symbols[i].name);
-        memcpy(symbols[i].slot, &symbol, sizeof symbol);
-    }
-    return true;
-}
 
 typedef struct Sink {
     GByteArray *bytes; /* or */
@@ -116,12 +68,7 @@ apply(CURL *curl, const char *url, const HttpOptions *options, Sink *sink, char 
         libcurl.easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
         libcurl.easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
     }
-
-    g_autoptr(GUri) uri = g_uri_parse(url, G_URI_FLAGS_NONE, NULL);
-    const char *host = uri ? g_uri_get_host(uri) : NULL;
-    if (host &&
-        (!strcmp(host, "localhost") || g_str_has_prefix(host, "127.") || !strcmp(host, "::1")))
-        libcurl.easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    curl_spare_localhost(curl, url);
 }
 
 static bool
@@ -151,7 +98,7 @@ GBytes *
 http_post(const char *url, const char *content_type, const char *body, const HttpOptions *options,
           GError **error)
 {
-    if (!load(error))
+    if (!curl_load(error))
         return NULL;
 
     CURL *curl = libcurl.easy_init();
@@ -174,7 +121,7 @@ http_post(const char *url, const char *content_type, const char *body, const Htt
 bool
 http_get(const char *url, int fd, const HttpOptions *options, GError **error)
 {
-    if (!load(error))
+    if (!curl_load(error))
         return false;
 
     CURL *curl = libcurl.easy_init();

@@ -3,6 +3,7 @@
 
 #include "base/command.h"
 #include "base/error.h"
+#include "base/progress.h"
 #include "local/handlers.h"
 #include "local/session.h"
 #include "mover/stream.h"
@@ -176,23 +177,27 @@ static GVariant *
 result_variant(const StreamResult *result)
 {
     return g_variant_new(
-        "(tt@ay)", result->size, result->data,
+        "(ttt@ay)", result->size, result->data, result->sent,
         g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, result->digest, DIGEST_LENGTH, 1));
 }
 
 bool
 local_send(Session *session, GVariant *arguments, GVariant **reply, GError **error)
 {
-    const char *ticket, *path;
+    StreamSource source = {0};
+    const char *ticket;
     gboolean tree;
     int fds[2];
     StreamResult result;
 
-    g_variant_get(arguments, "(&s&sb)", &ticket, &path, &tree);
+    g_variant_get(arguments, "(&s&sbt)", &ticket, &source.path, &tree, &source.rate);
+    source.tree = tree;
     if (!connection_of(session, ticket, fds, error))
         return false;
     StreamLink out = {.fd = fds[1]};
-    bool done = stream_send(&out, path, tree, &result, error);
+    progress_begin(source.path);
+    bool done = stream_send(&out, &source, &result, error);
+    progress_end();
     close(fds[0]);
     close(fds[1]);
     if (done)
@@ -204,16 +209,19 @@ bool
 local_receive(Session *session, GVariant *arguments, GVariant **reply, GError **error)
 {
     const char *ticket, *path;
-    gboolean tree, zeroed;
+    gboolean tree, dirty, readback;
     int fds[2];
     StreamResult result;
 
-    g_variant_get(arguments, "(&s&sbb)", &ticket, &path, &tree, &zeroed);
+    g_variant_get(arguments, "(&s&sbbb)", &ticket, &path, &tree, &dirty, &readback);
     if (!connection_of(session, ticket, fds, error))
         return false;
     StreamLink in = {.fd = fds[0]};
-    StreamTarget target = {.path = path, .tree = tree, .zeroed = zeroed};
+    MoveOptions options = {.dirty = dirty, .readback = readback};
+    StreamTarget target = {.path = path, .tree = tree, .options = &options};
+    progress_begin(path);
     bool done = stream_receive(&in, &target, &result, error);
+    progress_end();
     close(fds[0]);
     close(fds[1]);
     if (done)

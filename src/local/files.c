@@ -334,11 +334,12 @@ bool
 local_copy(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant **reply, GError **error)
 {
     const char *source, *target;
-    gboolean share;
+    gboolean share, dirty, readback;
     CopyResult result;
 
-    g_variant_get(arguments, "(&s&sb)", &source, &target, &share);
-    if (!copy_file(source, target, share, &result, error))
+    g_variant_get(arguments, "(&s&sbbb)", &source, &target, &share, &dirty, &readback);
+    MoveOptions options = {.dirty = dirty, .readback = readback};
+    if (!copy_file(source, target, share, &options, &result, error))
         return false;
     *reply = g_variant_new("(st)", copy_method_name(result.method), result.data);
     return true;
@@ -372,7 +373,7 @@ copy_entry(const char *path, const struct stat *info, G_GNUC_UNUSED int type,
     }
     if (!S_ISREG(info->st_mode))
         return 0; /* sockets and pipes belong to processes that are gone */
-    if (!copy_file(path, to, true, &result, tree.error))
+    if (!copy_file(path, to, true, NULL, &result, tree.error))
         return 1;
     if (chmod(to, info->st_mode & 07777))
         return !set_error_errno(tree.error, errno, "cannot set the mode of '%s'", to);

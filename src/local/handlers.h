@@ -33,6 +33,13 @@ HANDLER(local_build_begin);
 HANDLER(local_build_commit);
 HANDLER(local_build_abandon);
 
+/* look.c */
+HANDLER(local_flush);
+HANDLER(local_find_above);
+HANDLER(local_find_program);
+/* What this machine has written to `path`, by whatever process, is with the storage's servers. */
+bool flush_file(const char *path, GError **error);
+
 /* lock.c */
 HANDLER(local_lock);
 HANDLER(local_unlock);

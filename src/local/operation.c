@@ -23,7 +23,10 @@
  * write        path, bytes, mode        replaces in one step
  * allocate     path, size, create       sparse; grows only; → size before
  * reserve      path                     → was possible; every hole of the file gets its blocks
- * copy         source, target, share    → method, bytes moved
+ * flush        path                     what anybody here has written to it reaches the storage
+ * find-above   path, name               → the nearest directory above that has `name`, or ""
+ * find-program names                    → the first of them that is in PATH, or ""
+ * copy         source, target, share, dirty, readback → method, bytes moved
  * copy-tree    source, target           files with holes and shared blocks, links as links
  * build-begin  path, mark               → where the content goes
  * build-commit path, token              content becomes path, if the token is still ours
@@ -31,10 +34,11 @@
  * lock         key, holder ("ACTION …"), timeout (ms)
  * unlock       key
  * run          words, input, timeout (ms) → status, stdout, stderr
- * frozen-copy  libvirt URI, domain, may suspend, source, target → how (local/freeze.c)
+ * frozen-copy  libvirt URI, domain, may suspend, words of a command that makes the copy or none,
+ *              source, target           → how (local/freeze.c)
  * bulk-open                             → a ticket for a bulk connection (local/bulk.h)
- * send         ticket, path, tree       → size, bytes sent, digest
- * receive      ticket, path, tree, zeroed → size, bytes that came, digest
+ * send         ticket, path, tree, bytes per second → size, data, bytes on the connection, digest
+ * receive      ticket, path, tree, dirty, readback  → the same
  *
  * Then: how long it may do nothing before it counts as hung, and whether it runs in the process
  * that holds the session, where nothing may wait.
@@ -42,32 +46,35 @@
 #define SHORT 60u
 #define LONG 600u
 static const Operation operations[] = {
-    {"stat",           STEP_READ,  "(sb)",    "(uttttts)", local_stat,           SHORT, false},
-    {"list",           STEP_READ,  "(s)",     "(a(sutt))", local_list,           SHORT, false},
-    {"read",           STEP_READ,  "(stt)",   "(ay)",      local_read,           SHORT, false},
-    {"resolve",        STEP_READ,  "(s)",     "(s)",       local_resolve,        SHORT, false},
-    {"space",          STEP_READ,  "(s)",     "(ttt)",     local_space,          SHORT, false},
-    {"digest",         STEP_READ,  "(ss)",    "(s)",       local_digest,         LONG,  false},
-    {"make-directory", STEP_WRITE, "(s)",     "()",        local_make_directory, SHORT, false},
-    {"link",           STEP_WRITE, "(ss)",    "()",        local_link,           SHORT, false},
-    {"remove",         STEP_WRITE, "(s)",     "(b)",       local_remove,         SHORT, false},
-    {"remove-tree",    STEP_WRITE, "(s)",     "(b)",       local_remove_tree,    LONG,  false},
-    {"rename",         STEP_WRITE, "(ss)",    "()",        local_rename,         SHORT, false},
-    {"write",          STEP_WRITE, "(sayu)",  "()",        local_write,          SHORT, false},
-    {"allocate",       STEP_WRITE, "(stb)",   "(t)",       local_allocate,       SHORT, false},
-    {"reserve",        STEP_WRITE, "(s)",     "(b)",       local_reserve,        LONG,  false},
-    {"copy",           STEP_WRITE, "(ssb)",   "(st)",      local_copy,           LONG,  false},
-    {"copy-tree",      STEP_WRITE, "(ss)",    "()",        local_copy_tree,      LONG,  false},
-    {"build-begin",    STEP_WRITE, "(ss)",    "(s)",       local_build_begin,    LONG,  false},
-    {"build-commit",   STEP_WRITE, "(ss)",    "()",        local_build_commit,   LONG,  false},
-    {"build-abandon",  STEP_WRITE, "(ss)",    "()",        local_build_abandon,  LONG,  false},
-    {"lock",           STEP_READ,  "(ssu)",   "()",        local_lock,           LONG,  false},
-    {"unlock",         STEP_READ,  "(s)",     "()",        local_unlock,         SHORT, true },
-    {"run",            STEP_WRITE, "(asayu)", "(iayay)",   local_run,            LONG,  false},
-    {"frozen-copy",    STEP_WRITE, "(ssbss)", "(s)",       local_frozen_copy,    LONG,  false},
-    {"bulk-open",      STEP_READ,  "()",      "(s)",       local_bulk_open,      SHORT, true },
-    {"send",           STEP_READ,  "(ssb)",   "(ttay)",    local_send,           LONG,  false},
-    {"receive",        STEP_WRITE, "(ssbb)",  "(ttay)",    local_receive,        LONG,  false},
+    {"stat",           STEP_READ,  "(sb)",      "(uttttts)", local_stat,           SHORT, false},
+    {"list",           STEP_READ,  "(s)",       "(a(sutt))", local_list,           SHORT, false},
+    {"read",           STEP_READ,  "(stt)",     "(ay)",      local_read,           SHORT, false},
+    {"resolve",        STEP_READ,  "(s)",       "(s)",       local_resolve,        SHORT, false},
+    {"space",          STEP_READ,  "(s)",       "(ttt)",     local_space,          SHORT, false},
+    {"digest",         STEP_READ,  "(ss)",      "(s)",       local_digest,         LONG,  false},
+    {"make-directory", STEP_WRITE, "(s)",       "()",        local_make_directory, SHORT, false},
+    {"link",           STEP_WRITE, "(ss)",      "()",        local_link,           SHORT, false},
+    {"remove",         STEP_WRITE, "(s)",       "(b)",       local_remove,         SHORT, false},
+    {"remove-tree",    STEP_WRITE, "(s)",       "(b)",       local_remove_tree,    LONG,  false},
+    {"rename",         STEP_WRITE, "(ss)",      "()",        local_rename,         SHORT, false},
+    {"write",          STEP_WRITE, "(sayu)",    "()",        local_write,          SHORT, false},
+    {"allocate",       STEP_WRITE, "(stb)",     "(t)",       local_allocate,       SHORT, false},
+    {"reserve",        STEP_WRITE, "(s)",       "(b)",       local_reserve,        LONG,  false},
+    {"flush",          STEP_READ,  "(s)",       "()",        local_flush,          LONG,  false},
+    {"find-above",     STEP_READ,  "(ss)",      "(s)",       local_find_above,     SHORT, false},
+    {"find-program",   STEP_READ,  "(as)",      "(s)",       local_find_program,   SHORT, false},
+    {"copy",           STEP_WRITE, "(ssbbb)",   "(st)",      local_copy,           LONG,  false},
+    {"copy-tree",      STEP_WRITE, "(ss)",      "()",        local_copy_tree,      LONG,  false},
+    {"build-begin",    STEP_WRITE, "(ss)",      "(s)",       local_build_begin,    LONG,  false},
+    {"build-commit",   STEP_WRITE, "(ss)",      "()",        local_build_commit,   LONG,  false},
+    {"build-abandon",  STEP_WRITE, "(ss)",      "()",        local_build_abandon,  LONG,  false},
+    {"lock",           STEP_READ,  "(ssu)",     "()",        local_lock,           LONG,  false},
+    {"unlock",         STEP_READ,  "(s)",       "()",        local_unlock,         SHORT, true },
+    {"run",            STEP_WRITE, "(asayu)",   "(iayay)",   local_run,            LONG,  false},
+    {"frozen-copy",    STEP_WRITE, "(ssbasss)", "(s)",       local_frozen_copy,    LONG,  false},
+    {"bulk-open",      STEP_READ,  "()",        "(s)",       local_bulk_open,      SHORT, true },
+    {"send",           STEP_READ,  "(ssbt)",    "(tttay)",   local_send,           LONG,  false},
+    {"receive",        STEP_WRITE, "(ssbbb)",   "(tttay)",   local_receive,        LONG,  false},
 };
 
 const Operation *

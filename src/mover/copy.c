@@ -4,44 +4,24 @@
 #include "base/command.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/progress.h"
+#include "mover/digest.h"
+#include "mover/reader.h"
+#include "mover/writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define CHUNK (1u << 20)
 #define RANGE (32u << 20) /* at most this much between two looks at a cancel */
-#define BLOCK 4096u
-
-typedef struct Copy {
-    int from, to;
-    guint64 size;
-    bool range_works;
-    guint8 *buffer; /* CHUNK bytes, made on first use */
-    CopyResult *result;
-} Copy;
 
 const char *
 copy_method_name(CopyMethod method)
 {
     static const char *const names[] = {"reflink", "copy_file_range", "sparse copy"};
     return names[method];
-}
-
-bool
-is_zero(const void *bytes, size_t length)
-{
-    const guint8 *p = bytes;
-
-    /* The first 16 bytes by hand, then the block against itself: memcmp is vectorised. */
-    for (size_t i = 0; i < MIN(length, 16); i++)
-        if (p[i])
-            return false;
-    return length <= 16 || memcmp(p, p + 16, length - 16) == 0;
 }
 
 /* Only "this pair of files cannot" may fall back; a full disk or a bad medium may not. */
@@ -52,129 +32,89 @@ cannot_share(int number)
            number == ENOTTY || number == EPERM;
 }
 
-static bool
-write_all(int fd, const guint8 *bytes, size_t length, guint64 offset)
+typedef enum { RANGE_DONE, RANGE_IMPOSSIBLE, RANGE_FAILED } RangeResult;
+
+/* One extent, by the file system itself. */
+static RangeResult
+copy_extent(int from, int to, guint64 offset, guint64 end, CopyResult *result, GError **error)
 {
-    while (length > 0) {
-        ssize_t wrote = pwrite(fd, bytes, length, (off_t)offset);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return false;
-        bytes += wrote;
-        length -= (size_t)wrote;
-        offset += (guint64)wrote;
-    }
-    return true;
-}
-
-/* Writes the blocks that are not zero, neighbours together. */
-static bool
-write_sparse(Copy *copy, size_t length, guint64 offset)
-{
-    size_t start = 0, position = 0;
-
-    while (position < length) {
-        size_t block = MIN(BLOCK, length - position);
-        if (is_zero(copy->buffer + position, block)) {
-            if (!write_all(copy->to, copy->buffer + start, position - start, offset + start))
-                return false;
-            start = position + block;
-        }
-        position += block;
-    }
-    return write_all(copy->to, copy->buffer + start, length - start, offset + start);
-}
-
-static bool
-copy_by_hand(Copy *copy, guint64 offset, guint64 end, GError **error)
-{
-    if (!copy->buffer && offset < end)
-        copy->buffer = g_malloc(CHUNK);
-
     while (offset < end) {
-        copy->result->method = COPY_SPARSE;
-        if (!cancel_check(error))
-            return false;
-        ssize_t got = pread(copy->from, copy->buffer, MIN(CHUNK, end - offset), (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return set_error_errno(error, errno, "cannot read at offset %" G_GUINT64_FORMAT,
-                                   offset);
-        if (got == 0)
-            return set_error(error, ONEVOL_ERROR_CORRUPT, "the source shrank while it was read");
-        if (!write_sparse(copy, (size_t)got, offset))
-            return set_error_errno(error, errno, "cannot write at offset %" G_GUINT64_FORMAT,
-                                   offset);
-        offset += (guint64)got;
-        copy->result->data += (guint64)got;
-    }
-    return true;
-}
-
-static bool
-copy_extent(Copy *copy, guint64 offset, guint64 end, GError **error)
-{
-    while (copy->range_works && offset < end) {
-        if (!cancel_check(error))
-            return false;
         loff_t in = (loff_t)offset, out = (loff_t)offset;
-        ssize_t got = copy_file_range(copy->from, &in, copy->to, &out, MIN(RANGE, end - offset), 0);
+        if (!cancel_check(error))
+            return RANGE_FAILED;
+        ssize_t got = copy_file_range(from, &in, to, &out, MIN(RANGE, end - offset), 0);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0 && !cannot_share(errno))
-            return set_error_errno(error, errno, "cannot copy at offset %" G_GUINT64_FORMAT,
-                                   offset);
-        if (got <= 0) { /* some file systems say 0 for "not between these two" */
-            copy->range_works = false;
-            break;
+        if (got < 0 && !cannot_share(errno)) {
+            set_error_errno(error, errno, "cannot copy at offset %" G_GUINT64_FORMAT, offset);
+            return RANGE_FAILED;
         }
+        if (got <= 0) /* some file systems say 0 for "not between these two" */
+            return RANGE_IMPOSSIBLE;
         offset += (guint64)got;
-        copy->result->data += (guint64)got;
+        result->data += (guint64)got;
+        progress_add((guint64)got);
     }
-    return copy_by_hand(copy, offset, end, error);
+    return RANGE_DONE;
+}
+
+static RangeResult
+copy_extents(Reader *reader, Writer *writer, CopyResult *result, GError **error)
+{
+    guint64 start, end;
+
+    for (guint64 position = 0; position < result->size; position = end) {
+        reader_extent(reader, position, &start, &end);
+        progress_add(MIN(start, result->size) - position);
+        if (start >= result->size)
+            break;
+        RangeResult extent =
+            copy_extent(reader_fd(reader), writer_fd(writer), start, end, result, error);
+        if (extent != RANGE_DONE)
+            return extent;
+    }
+    return RANGE_DONE;
 }
 
 static bool
-copy_extents(Copy *copy, GError **error)
+copy_chunks(Reader *reader, Writer *writer, GError **error)
 {
-    guint64 position = 0;
+    Chunk chunk;
 
-    copy->result->method = COPY_RANGE;
-    while (position < copy->size) {
-        off_t data = lseek(copy->from, (off_t)position, SEEK_DATA);
-        if (data < 0 && errno == ENXIO)
-            break; /* only a hole is left */
-        if (data < 0)
-            data = (off_t)position; /* no SEEK_DATA here: all is data */
-        off_t hole = lseek(copy->from, data, SEEK_HOLE);
-        guint64 end = hole < 0 ? copy->size : MIN((guint64)hole, copy->size);
-
-        if (!copy_extent(copy, (guint64)data, end, error))
+    for (;;) {
+        if (!reader_next(reader, &chunk, error))
             return false;
-        position = end;
+        if (chunk.length == 0)
+            return true;
+        if (chunk.bytes && !writer_data(writer, chunk.bytes, chunk.length, chunk.offset, error))
+            return false;
+        progress_add(chunk.length);
     }
-    return true;
 }
 
 static bool
-copy_content(int from, int to, guint64 size, bool share, CopyResult *result, GError **error)
+copy_content(Reader *reader, Writer *writer, bool share, CopyResult *result, GError **error)
 {
-    if (share) {
-        if (ioctl(to, FICLONE, from) == 0) {
-            result->method = COPY_REFLINK;
+    bool files = !reader_is_device(reader) && !writer_is_device(writer);
+
+    if (share && files) {
+        result->method = COPY_REFLINK;
+        if (ioctl(writer_fd(writer), FICLONE, reader_fd(reader)) == 0)
             return true;
-        }
         if (!cannot_share(errno))
             return set_error_errno(error, errno, "cannot clone");
     }
-    if (ftruncate(to, (off_t)size))
-        return set_error_errno(error, errno, "cannot set the size");
-
-    Copy copy = {.from = from, .to = to, .size = size, .range_works = share, .result = result};
-    bool done = copy_extents(&copy, error);
-    g_free(copy.buffer);
+    if (!writer_expect(writer, result->size, error))
+        return false;
+    if (share && files) {
+        result->method = COPY_RANGE;
+        RangeResult extents = copy_extents(reader, writer, result, error);
+        if (extents != RANGE_IMPOSSIBLE)
+            return extents == RANGE_DONE;
+    }
+    result->method = COPY_SPARSE;
+    bool done = copy_chunks(reader, writer, error);
+    result->data = writer_written(writer);
     return done;
 }
 
@@ -195,31 +135,40 @@ copy_reflink(const char *source, const char *target, GError **error)
     return set_error_errno(error, errno, "cannot clone '%s' to '%s'", source, target);
 }
 
-bool
-copy_file(const char *source, const char *target, bool share, CopyResult *result, GError **error)
+static bool
+copy_opened(Reader *reader, Writer *writer, bool share, CopyResult *result, GError **error)
 {
-    AUTO_FD from = open(source, O_RDONLY | O_CLOEXEC);
-    struct stat before, after;
+    *result = (CopyResult){.size = reader_size(reader)};
+    progress_expect(result->size);
+    return copy_content(reader, writer, share, result, error) &&
+           writer_end(writer, result->size, error) &&
+           (result->method == COPY_REFLINK || reader_unchanged(reader, error));
+}
 
-    if (from < 0 || fstat(from, &before))
-        return set_error_errno(error, errno, "cannot open '%s'", source);
-    if (!S_ISREG(before.st_mode))
-        return set_error(error, ONEVOL_ERROR_REFUSED, "'%s' is not a regular file", source);
+/* VERIFY=readback: source and target as their media have them. Shared blocks are the same. */
+static bool
+compare_media(const char *source, const Writer *writer, const CopyResult *result, GError **error)
+{
+    guint8 was[DIGEST_LENGTH], is[DIGEST_LENGTH];
 
-    AUTO_FD to = open(target, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (to < 0)
-        return set_error_errno(error, errno, "cannot make '%s'", target);
+    return result->method == COPY_REFLINK ||
+           (digest_readback_path(source, result->size, was, error) &&
+            digest_readback(writer_fd(writer), result->size, is, error) &&
+            digest_compare(is, was, "the storage gives back other data than was written", error));
+}
 
-    *result = (CopyResult){.size = (guint64)before.st_size};
-    bool done = copy_content(from, to, result->size, share, result, error);
-    if (done && fsync(to))
-        done = set_error_errno(error, errno, "cannot flush '%s'", target);
-    if (done && (fstat(from, &after) || after.st_size != before.st_size))
-        done = set_error(error, ONEVOL_ERROR_CORRUPT, "'%s' changed its size while it was copied",
-                         source);
-    if (!done) {
+bool
+copy_file(const char *source, const char *target, bool share, const MoveOptions *options,
+          CopyResult *result, GError **error)
+{
+    g_autoptr(Reader) reader = reader_open(source, error);
+    g_autoptr(Writer) writer = reader ? writer_open(target, options, error) : NULL;
+
+    if (writer && copy_opened(reader, writer, share, result, error) &&
+        (!options || !options->readback || compare_media(source, writer, result, error)))
+        return true;
+    if (writer && !writer_is_device(writer))
         unlink(target);
-        g_prefix_error(error, "cannot copy '%s' to '%s': ", source, target);
-    }
-    return done;
+    g_prefix_error(error, "cannot copy '%s' to '%s': ", source, target);
+    return false;
 }

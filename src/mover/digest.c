@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mover/digest.h"
 
-#include "mover/copy.h"
+#include "base/error.h"
+#include "mover/reader.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
@@ -81,4 +83,54 @@ digest_text(const guint8 bytes[DIGEST_LENGTH])
     for (guint i = 0; i < DIGEST_LENGTH; i++)
         g_string_append_printf(text, "%02x", bytes[i]);
     return g_string_free(text, FALSE);
+}
+
+bool
+digest_compare(const guint8 *is, const guint8 *expected, const char *what, GError **error)
+{
+    if (!memcmp(is, expected, DIGEST_LENGTH))
+        return true;
+    g_autofree char *is_text = digest_text(is);
+    g_autofree char *expected_text = digest_text(expected);
+    return set_error(error, ONEVOL_ERROR_CORRUPT, "%s: its digest is %s, not %s", what, is_text,
+                     expected_text);
+}
+
+bool
+digest_readback_path(const char *path, guint64 size, guint8 result[DIGEST_LENGTH], GError **error)
+{
+    g_autoptr(Digest) digest = digest_new();
+    g_autoptr(Reader) reader = reader_open(path, error);
+    guint64 position = 0;
+    Chunk chunk;
+
+    if (!reader)
+        return false;
+    /* a device is read past the cache anyway; what of a file is in the cache goes, if it is clean
+     */
+    posix_fadvise(reader_fd(reader), 0, 0, POSIX_FADV_DONTNEED);
+    while (position < size) {
+        if (!reader_next(reader, &chunk, error))
+            return false;
+        if (chunk.length == 0)
+            return set_error(error, ONEVOL_ERROR_CORRUPT,
+                             "'%s' ends after %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " bytes",
+                             path, position, size);
+        guint64 length = MIN(chunk.length, size - position);
+        if (chunk.bytes)
+            digest_chunk(digest, chunk.bytes, (size_t)length);
+        else
+            digest_zeros(digest, (length + DIGEST_CHUNK - 1) / DIGEST_CHUNK);
+        position += length;
+    }
+    digest_end(digest, size, result);
+    return true;
+}
+
+bool
+digest_readback(int fd, guint64 size, guint8 result[DIGEST_LENGTH], GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+
+    return digest_readback_path(path, size, result, error);
 }

@@ -26,5 +26,15 @@ void digest_zeros(Digest *digest, guint64 count);
 /* Of what was added so far and the content's size. */
 void digest_end(Digest *digest, guint64 size, guint8 result[DIGEST_LENGTH]);
 
+/* CORRUPT, "WHAT: its digest is …", if `is` differs from `expected`. */
+bool digest_compare(const guint8 *is, const guint8 *expected, const char *what, GError **error);
+
 /* In hex; the caller frees it. */
 char *digest_text(const guint8 bytes[DIGEST_LENGTH]);
+
+/* Of the content behind a path or descriptor, as its medium has it: past the page cache, which
+ * must hold nothing unwritten any more. `size` as for digest_end(); a device may go on behind it.
+ */
+bool digest_readback_path(const char *path, guint64 size, guint8 result[DIGEST_LENGTH],
+                          GError **error);
+bool digest_readback(int fd, guint64 size, guint8 result[DIGEST_LENGTH], GError **error);

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #define LOOK_MS 500
+#define PIPE_BYTES (1 << 20)
+#define BUFFER (64u << 10)
 
 static bool
 link_wait(const StreamLink *link, short events, GError **error)
@@ -118,36 +120,110 @@ link_send_frame(const StreamLink *link, FrameType type, unsigned flags, const vo
     return link_write(link, pieces, 3, error);
 }
 
-bool
-link_read_frame(const StreamLink *link, Frame *frame, guint8 *buffer, GError **error)
+void
+link_widen(const StreamLink *link)
+{
+    fcntl(link->fd, F_SETPIPE_SZ, PIPE_BYTES); /* no pipe, or not allowed: it works as it is */
+}
+
+struct LinkReader {
+    const StreamLink *link;
+    size_t start, end; /* of what is there */
+    guint8 bytes[BUFFER];
+};
+
+LinkReader *
+link_reader_new(const StreamLink *link)
+{
+    LinkReader *reader = g_malloc(sizeof *reader);
+
+    reader->link = link;
+    reader->start = reader->end = 0;
+    link_widen(link);
+    return reader;
+}
+
+void
+link_reader_free(LinkReader *reader)
+{
+    g_free(reader);
+}
+
+static size_t
+take(LinkReader *reader, guint8 *bytes, size_t length)
+{
+    size_t some = MIN(length, reader->end - reader->start);
+
+    memcpy(bytes, reader->bytes + reader->start, some);
+    reader->start += some;
+    return some;
+}
+
+static bool
+read_exactly(LinkReader *reader, guint8 *bytes, size_t length, GError **error)
+{
+    for (size_t got = take(reader, bytes, length); got < length;) {
+        size_t some;
+        bool direct = length - got >= BUFFER;
+        if (!(direct ? link_read_some(reader->link, bytes + got, length - got, &some, error)
+                     : link_read_some(reader->link, reader->bytes, BUFFER, &some, error)))
+            return false;
+        if (some == 0)
+            return set_error(error, ONEVOL_ERROR_UNREACHABLE,
+                             "the bulk connection ended too early");
+        if (!direct) {
+            reader->start = 0;
+            reader->end = some;
+            some = take(reader, bytes + got, length - got);
+        }
+        got += some;
+    }
+    return true;
+}
+
+Piece *
+link_next_frame(LinkReader *reader, GError **error)
 {
     guint8 header[FRAME_HEADER];
-    LinkState state = link_read(link, header, sizeof header, error);
+    Frame frame;
 
-    if (state == LINK_DONE) {
-        if (!frame_parse(header, frame, error))
-            return false;
-        frame->payload = buffer;
-        state = link_read(link, buffer, frame->length, error);
-    }
-    if (state == LINK_END)
-        return set_error(error, ONEVOL_ERROR_UNREACHABLE, "the bulk connection ended too early");
-    return state == LINK_DONE;
+    if (!read_exactly(reader, header, sizeof header, error) || !frame_parse(header, &frame, error))
+        return NULL;
+    g_autofree Piece *piece = piece_new(frame.length);
+    piece->type = (guint8)frame.type;
+    piece->flags = frame.flags;
+    piece->length = frame.length;
+    return read_exactly(reader, piece->bytes, frame.length, error) ? g_steal_pointer(&piece) : NULL;
+}
+
+/* Also while nothing has to be waited for. */
+static bool
+look(const StreamLink *link, gint64 *last, GError **error)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (!link->stop || now - *last < LOOK_MS * 1000)
+        return true;
+    *last = now;
+    return link->stop(link->data, error);
 }
 
 bool
 stream_relay(const StreamLink *in, const StreamLink *out, GError **error)
 {
     g_autofree guint8 *buffer = g_malloc(FRAME_LIMIT);
+    gint64 looked = 0;
     size_t got;
 
+    link_widen(in);
+    link_widen(out);
     for (;;) {
         if (!link_read_some(in, buffer, FRAME_LIMIT, &got, error))
             return false;
         if (got == 0)
             return true;
         struct iovec piece = {buffer, got};
-        if (!cancel_check(error) || !link_write(out, &piece, 1, error))
+        if (!cancel_check(error) || !link_write(out, &piece, 1, error) || !look(in, &looked, error))
             return false;
     }
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "mover/queue.h"
 #include "mover/stream.h"
 #include "wire/frame.h"
 
@@ -24,5 +25,16 @@ bool link_write(const StreamLink *link, struct iovec *pieces, int count, GError 
 
 bool link_send_frame(const StreamLink *link, FrameType type, unsigned flags, const void *first,
                      size_t first_length, const void *second, size_t second_length, GError **error);
-/* `buffer` holds FRAME_LIMIT bytes. */
-bool link_read_frame(const StreamLink *link, Frame *frame, guint8 *buffer, GError **error);
+/* A pipe holds as much as the system allows, so that both sides wake up more rarely. */
+void link_widen(const StreamLink *link);
+
+/* Frames from a link, with few system calls also where they are small. It may read beyond what it
+ * gives: nothing else reads there any more. */
+typedef struct LinkReader LinkReader;
+
+LinkReader *link_reader_new(const StreamLink *link);
+void link_reader_free(LinkReader *reader);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LinkReader, link_reader_free)
+
+/* The next frame's payload, as a piece with its type and flags; NULL on failure. */
+Piece *link_next_frame(LinkReader *reader, GError **error);

@@ -2,37 +2,42 @@
 /*
  * The receiver trusts nothing in the stream: names stay below the target, offsets inside the
  * announced size and in order, and links that came are never followed.
+ *
+ * The caller's thread reads frames; another unpacks, hashes and writes them, so that the
+ * connection goes on while the storage works.
  */
 #include "base/command.h"
 #include "base/error.h"
+#include "base/progress.h"
 #include "mover/link.h"
+#include "mover/pack.h"
+#include "mover/queue.h"
+#include "mover/reader.h"
+#include "mover/writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define SIZE_LIMIT (1ull << 50) /* of one file: a wrong number must not keep us hashing zeros */
-#define FLUSH (32u << 20)       /* written data is sent to the disk in such steps */
 
 typedef struct Receiver {
-    const StreamLink *in;
     const StreamTarget *target;
+    Queue *queue;
     int root; /* of a tree, else -1 */
     Digest *total;
-    guint8 *buffer; /* FRAME_LIMIT bytes */
+    Unpacker *unpacker;
     StreamResult *result;
-    GError **error;
+    GError *error;
+    bool done; /* the end came and was right */
 
     /* the file at work */
-    int fd;
-    bool block, zeroed;
-    guint64 size, position; /* all before `position` is written */
-    guint64 flushed;
-    guint8 *chunk; /* DIGEST_CHUNK bytes of the chunk `index` */
+    Writer *writer;
+    guint64 size, position; /* all before `position` came */
+    guint8 *chunk;          /* CHUNK_SIZE aligned bytes of the chunk `index` */
     guint64 index;
     bool filled; /* something of it came */
     Digest *digest;
@@ -41,137 +46,126 @@ typedef struct Receiver {
 static bool
 broken(Receiver *receiver, const char *what)
 {
-    return set_error(receiver->error, ONEVOL_ERROR_CORRUPT, "the stream is broken: %s", what);
-}
-
-static bool
-write_at(Receiver *receiver, const guint8 *bytes, size_t length, guint64 offset)
-{
-    while (length > 0) {
-        ssize_t wrote = pwrite(receiver->fd, bytes, length, (off_t)offset);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return set_error_errno(receiver->error, errno,
-                                   "cannot write at offset %" G_GUINT64_FORMAT, offset);
-        bytes += wrote;
-        length -= (size_t)wrote;
-        offset += (guint64)wrote;
-    }
-    return true;
-}
-
-/* A hole, on a target that may hold old data. */
-static bool
-write_zeros(Receiver *receiver, guint64 from, guint64 to)
-{
-    static const guint8 zeros[65536];
-    guint64 range[2] = {from, to - from};
-
-    if (receiver->zeroed || from >= to)
-        return true;
-    if (receiver->block && from % 512 == 0 && to % 512 == 0 &&
-        ioctl(receiver->fd, BLKZEROOUT, range) == 0)
-        return true;
-    for (; from < to; from += MIN(sizeof zeros, to - from))
-        if (!cancel_check(receiver->error) ||
-            !write_at(receiver, zeros, (size_t)MIN(sizeof zeros, to - from), from))
-            return false;
-    return true;
+    return set_error(&receiver->error, ONEVOL_ERROR_CORRUPT, "the stream is broken: %s", what);
 }
 
 static guint64
 chunks(guint64 bytes)
 {
-    return (bytes + DIGEST_CHUNK - 1) / DIGEST_CHUNK;
+    return (bytes + CHUNK_SIZE - 1) / CHUNK_SIZE;
 }
 
-/* Hashes the chunk at work and what was left out between it and chunk `next`. */
-static void
+/* Writes and hashes the chunk at work, and hashes what was left out from there to chunk `next`. */
+static bool
 finish_chunks(Receiver *receiver, guint64 next)
 {
     if (receiver->filled) {
-        guint64 base = receiver->index * DIGEST_CHUNK;
-        digest_chunk(receiver->digest, receiver->chunk,
-                     (size_t)MIN(DIGEST_CHUNK, receiver->size - base));
+        guint64 base = receiver->index * CHUNK_SIZE;
+        size_t length = (size_t)MIN(CHUNK_SIZE, receiver->size - base);
+        digest_chunk(receiver->digest, receiver->chunk, length);
+        if (!writer_data(receiver->writer, receiver->chunk, length, base, &receiver->error))
+            return false;
+        progress_add(length);
         receiver->index++;
         receiver->filled = false;
     }
-    digest_zeros(receiver->digest, next - receiver->index);
-    receiver->index = next;
-}
-
-static void
-take_into_chunk(Receiver *receiver, const guint8 *bytes, size_t length, guint64 offset)
-{
-    guint64 index = offset / DIGEST_CHUNK;
-
-    if (!receiver->filled || index != receiver->index) {
-        finish_chunks(receiver, index);
-        memset(receiver->chunk, 0, DIGEST_CHUNK);
-        receiver->filled = true;
+    if (next > receiver->index) {
+        digest_zeros(receiver->digest, next - receiver->index);
+        progress_add((next - receiver->index) * CHUNK_SIZE);
     }
-    memcpy(receiver->chunk + offset % DIGEST_CHUNK, bytes, length);
+    receiver->index = next;
+    return true;
 }
 
 static bool
-receive_data(Receiver *receiver, const Frame *frame)
+take_into_chunk(Receiver *receiver, const guint8 *bytes, size_t length, guint64 offset)
 {
-    guint64 offset;
-    size_t length = frame->length - sizeof offset;
-    const guint8 *bytes = frame->payload + sizeof offset;
+    guint64 index = offset / CHUNK_SIZE;
 
-    memcpy(&offset, frame->payload, sizeof offset);
-    offset = GUINT64_FROM_LE(offset);
-    if (receiver->fd < 0 || offset < receiver->position || offset > receiver->size ||
-        length > receiver->size - offset ||
-        offset / DIGEST_CHUNK != (offset + length - 1) / DIGEST_CHUNK)
+    if (!receiver->filled || index != receiver->index) {
+        if (!finish_chunks(receiver, index))
+            return false;
+        if (length < CHUNK_SIZE)
+            memset(receiver->chunk, 0, CHUNK_SIZE);
+        receiver->filled = true;
+    }
+    memcpy(receiver->chunk + offset % CHUNK_SIZE, bytes, length);
+    return true;
+}
+
+static guint64
+count_data(const guint8 *bytes, size_t length)
+{
+    const size_t block = 4096;
+    guint64 data = 0;
+
+    for (size_t at = 0; at < length; at += block)
+        if (!is_zero(bytes + at, MIN(block, length - at)))
+            data += MIN(block, length - at);
+    return data;
+}
+
+static bool
+receive_data(Receiver *receiver, const Piece *piece)
+{
+    guint64 offset, limit = MIN(receiver->size, SIZE_LIMIT);
+    const guint8 *bytes;
+    size_t length;
+
+    if (!unpack(receiver->unpacker, (FrameType)piece->type, piece->bytes, piece->length, &offset,
+                &bytes, &length, &receiver->error))
+        return false;
+    if (!receiver->writer || offset < receiver->position || offset > limit ||
+        length > limit - offset || offset / CHUNK_SIZE != (offset + length - 1) / CHUNK_SIZE)
         return broken(receiver, "data where none belongs");
 
-    if (!write_zeros(receiver, receiver->position, offset) ||
-        !write_at(receiver, bytes, length, offset))
-        return false;
-    take_into_chunk(receiver, bytes, length, offset);
     receiver->position = offset + length;
-    receiver->result->data += length;
-    if (receiver->position - receiver->flushed >= FLUSH) { /* else the last flush takes minutes */
-        sync_file_range(receiver->fd, (off_t)receiver->flushed,
-                        (off_t)(receiver->position - receiver->flushed), SYNC_FILE_RANGE_WRITE);
-        receiver->flushed = receiver->position;
-    }
-    return true;
+    receiver->result->data += count_data(bytes, length);
+    return take_into_chunk(receiver, bytes, length, offset);
 }
 
 static void
 close_file(Receiver *receiver)
 {
-    if (receiver->fd >= 0)
-        close(receiver->fd);
-    receiver->fd = -1;
+    g_clear_pointer(&receiver->writer, writer_free);
     g_clear_pointer(&receiver->digest, digest_free);
 }
 
+/* VERIFY=readback: what the medium says. Names may have changed, descriptors have not. */
 static bool
-end_file(Receiver *receiver, const Frame *frame)
+read_back(Receiver *receiver, const guint8 digest[DIGEST_LENGTH])
+{
+    guint8 again[DIGEST_LENGTH];
+
+    if (!receiver->target->options || !receiver->target->options->readback)
+        return true;
+    return digest_readback(writer_fd(receiver->writer), receiver->size, again, &receiver->error) &&
+           digest_compare(again, digest, "the storage gives back other data than was written",
+                          &receiver->error);
+}
+
+static bool
+end_file(Receiver *receiver, const Piece *piece)
 {
     guint8 digest[DIGEST_LENGTH];
+    guint64 size;
 
-    if (receiver->fd < 0 || frame->length != DIGEST_LENGTH)
+    if (!receiver->writer || piece->length != STREAM_END_LENGTH)
         return broken(receiver, "an end without a file");
-    if (!write_zeros(receiver, receiver->position, receiver->size))
+    memcpy(&size, piece->bytes + DIGEST_LENGTH, sizeof size);
+    size = GUINT64_FROM_LE(size);
+    if (size > SIZE_LIMIT || size < receiver->position ||
+        (receiver->size != STREAM_SIZE_UNKNOWN && receiver->size != size))
+        return broken(receiver, "a size that cannot be");
+    receiver->size = size;
+    if (!finish_chunks(receiver, chunks(size)))
         return false;
-    finish_chunks(receiver, chunks(receiver->size));
-    digest_end(receiver->digest, receiver->size, digest);
-    if (memcmp(digest, frame->payload, DIGEST_LENGTH)) {
-        g_autofree char *was = digest_text(frame->payload);
-        g_autofree char *is = digest_text(digest);
-        return set_error(receiver->error, ONEVOL_ERROR_CORRUPT,
-                         "the data changed on its way: its digest is %s, not %s", is, was);
-    }
-    if (fsync(receiver->fd))
-        return set_error_errno(receiver->error, errno, "cannot flush '%s'", receiver->target->path);
+    digest_end(receiver->digest, size, digest);
+    if (!digest_compare(digest, piece->bytes, "the data changed on its way", &receiver->error) ||
+        !writer_end(receiver->writer, size, &receiver->error) || !read_back(receiver, digest))
+        return false;
     digest_chunk(receiver->total, digest, sizeof digest);
-    receiver->result->size += receiver->size;
+    receiver->result->size += size;
     close_file(receiver);
     return true;
 }
@@ -204,37 +198,24 @@ open_parent(Receiver *receiver, const char *name, const char **last)
     const char *slash = strrchr(name, '/');
     *last = slash ? slash + 1 : name;
     if (at < 0)
-        set_error_errno(receiver->error, errno, "cannot open the directory of '%s'", name);
+        set_error_errno(&receiver->error, errno, "cannot open the directory of '%s'", name);
     return at;
 }
 
 static bool
-begin_content(Receiver *receiver, int fd, guint64 size, const char *name)
+begin_content(Receiver *receiver, Writer *writer, guint64 size)
 {
-    struct stat info;
-
-    receiver->fd = fd;
-    if (fd < 0 || fstat(fd, &info))
-        return set_error_errno(receiver->error, errno, "cannot make '%s'",
-                               *name ? name : receiver->target->path);
-    receiver->block = S_ISBLK(info.st_mode);
-    receiver->zeroed = !receiver->block || receiver->target->zeroed;
+    receiver->writer = writer;
+    if (!writer)
+        return false;
     receiver->size = size;
-    receiver->position = receiver->flushed = receiver->index = 0;
+    receiver->position = receiver->index = 0;
     receiver->filled = false;
     receiver->digest = digest_new();
-    if (receiver->block) {
-        off_t room = lseek(fd, 0, SEEK_END);
-        if (room < 0 || (guint64)room < size)
-            return set_error(receiver->error, ONEVOL_ERROR_NO_SPACE,
-                             "'%s' has %" G_GINT64_FORMAT " bytes, the content %" G_GUINT64_FORMAT,
-                             receiver->target->path, (gint64)room, size);
+    if (size == STREAM_SIZE_UNKNOWN)
         return true;
-    }
-    if (ftruncate(fd, 0) || ftruncate(fd, (off_t)size))
-        return set_error_errno(receiver->error, errno, "cannot set the size of '%s'",
-                               receiver->target->path);
-    return true;
+    progress_expect(size);
+    return writer_expect(writer, size, &receiver->error);
 }
 
 /* The thing itself: a file or device at the target's path, or the directory of a tree. */
@@ -244,16 +225,29 @@ begin_root(Receiver *receiver, guint32 mode, guint64 size)
     const char *path = receiver->target->path;
 
     if (S_ISREG(mode))
-        return begin_content(receiver, open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666),
-                             size, "");
+        return begin_content(receiver,
+                             writer_open(path, receiver->target->options, &receiver->error), size);
     if (!S_ISDIR(mode) || !receiver->target->tree)
         return broken(receiver, "a tree where a file was asked for");
     if (mkdir(path, (mode & 07777) | 0700))
-        return set_error_errno(receiver->error, errno, "cannot make directory '%s'", path);
+        return set_error_errno(&receiver->error, errno, "cannot make directory '%s'", path);
     receiver->root = open(path, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (receiver->root < 0 || fchmod(receiver->root, (mode & 07777) | 0700))
-        return set_error_errno(receiver->error, errno, "cannot open directory '%s'", path);
+        return set_error_errno(&receiver->error, errno, "cannot open directory '%s'", path);
     return true;
+}
+
+static bool
+begin_file_below(Receiver *receiver, int parent, const char *last, const char *name, guint32 mode,
+                 guint64 size)
+{
+    int fd = openat(parent, last, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return set_error_errno(&receiver->error, errno, "cannot make '%s'", name);
+    return begin_content(receiver, writer_of_file(fd, name), size) &&
+           (fchmod(fd, mode & 07777) == 0 ||
+            set_error_errno(&receiver->error, errno, "cannot set the mode of '%s'", name));
 }
 
 static bool
@@ -268,24 +262,20 @@ begin_below(Receiver *receiver, const char *name, guint32 mode, guint64 size, co
         return false;
 
     bool done = true;
-    if (S_ISREG(mode)) {
-        int fd = openat(parent, last, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        done = begin_content(receiver, fd, size, name) &&
-               (fchmod(fd, mode & 07777) == 0 ||
-                set_error_errno(receiver->error, errno, "cannot set the mode of '%s'", name));
-    } else if (S_ISLNK(mode) ? symlinkat(link, parent, last)
-                             : mkdirat(parent, last, (mode & 07777) | 0700)) {
-        done = set_error_errno(receiver->error, errno, "cannot make '%s'", name);
-    }
+    if (S_ISREG(mode))
+        done = begin_file_below(receiver, parent, last, name, mode, size);
+    else if (S_ISLNK(mode) ? symlinkat(link, parent, last)
+                           : mkdirat(parent, last, (mode & 07777) | 0700))
+        done = set_error_errno(&receiver->error, errno, "cannot make '%s'", name);
     close(parent);
     return done;
 }
 
 static bool
-begin_entry(Receiver *receiver, const Frame *frame)
+begin_entry(Receiver *receiver, const Piece *piece)
 {
     g_autoptr(GVariant) entry =
-        message_unpack(frame->payload, frame->length, "(ayutay)", receiver->error);
+        message_unpack(piece->bytes, piece->length, "(ayutay)", &receiver->error);
     const char *name, *link;
     guint32 mode;
     guint64 size;
@@ -293,67 +283,131 @@ begin_entry(Receiver *receiver, const Frame *frame)
     if (!entry)
         return false;
     g_variant_get(entry, "(^&ayut^&ay)", &name, &mode, &size, &link);
-    if (receiver->fd >= 0 || size > SIZE_LIMIT ||
+    if (receiver->writer || (size > SIZE_LIMIT && size != STREAM_SIZE_UNKNOWN) ||
         !(S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
         return broken(receiver, "an entry that cannot be");
     return *name ? begin_below(receiver, name, mode, size, link) : begin_root(receiver, mode, size);
 }
 
 static bool
-end_stream(Receiver *receiver, const Frame *frame)
+end_stream(Receiver *receiver, const Piece *piece)
 {
-    if (receiver->fd >= 0 || frame->length != DIGEST_LENGTH)
+    if (receiver->writer || piece->length != DIGEST_LENGTH)
         return broken(receiver, "it ended inside a file");
     digest_end(receiver->total, receiver->result->size, receiver->result->digest);
-    if (memcmp(receiver->result->digest, frame->payload, DIGEST_LENGTH))
+    if (memcmp(receiver->result->digest, piece->bytes, DIGEST_LENGTH))
         return broken(receiver, "its last digest differs");
     if (receiver->root >= 0 && fsync(receiver->root) && errno != EINVAL)
-        return set_error_errno(receiver->error, errno, "cannot flush '%s'", receiver->target->path);
+        return set_error_errno(&receiver->error, errno, "cannot flush '%s'",
+                               receiver->target->path);
+    receiver->done = true;
     return true;
 }
 
 static bool
-receive_all(Receiver *receiver)
+is_last(const Piece *piece)
 {
-    Frame frame;
+    return piece->type == FRAME_END && piece->flags & FRAME_LAST;
+}
 
-    for (;;) {
-        if (!cancel_check(receiver->error) ||
-            !link_read_frame(receiver->in, &frame, receiver->buffer, receiver->error))
-            return false;
-        if (frame.type == FRAME_END && frame.flags & FRAME_LAST)
-            return end_stream(receiver, &frame);
-        if (!(frame.type == FRAME_ENTRY  ? begin_entry(receiver, &frame)
-              : frame.type == FRAME_DATA ? receive_data(receiver, &frame)
-              : frame.type == FRAME_END  ? end_file(receiver, &frame)
-                                         : broken(receiver, "a frame of another kind")))
-            return false;
+static bool
+apply(Receiver *receiver, const Piece *piece)
+{
+    if (!cancel_check(&receiver->error))
+        return false;
+    switch ((int)piece->type) {
+    case FRAME_ENTRY:
+        return begin_entry(receiver, piece);
+    case FRAME_DATA:
+    case FRAME_PACKED:
+        return receive_data(receiver, piece);
+    case FRAME_END:
+        return is_last(piece) ? end_stream(receiver, piece) : end_file(receiver, piece);
+    default:
+        return broken(receiver, "a frame of another kind");
     }
+}
+
+static gpointer
+apply_all(gpointer data)
+{
+    Receiver *receiver = data;
+    QueueState state;
+    Piece *piece;
+
+    do {
+        bool good = true;
+        state = queue_pop(receiver->queue, 1000, &piece);
+        if (state == QUEUE_PIECE)
+            good = apply(receiver, piece);
+        g_free(piece);
+        if (!good)
+            break;
+    } while (state != QUEUE_ENDED);
+    queue_stop(receiver->queue);
+    return NULL;
+}
+
+/* Until the stream's end, or until who writes has failed. False: reading did. */
+static bool
+read_all(Receiver *receiver, const StreamLink *in, GError **error)
+{
+    g_autoptr(LinkReader) reader = link_reader_new(in);
+    bool last = false, done = true;
+
+    while (!last && done) {
+        Piece *piece = link_next_frame(reader, error);
+        if (!piece) {
+            done = false;
+            break;
+        }
+        receiver->result->sent += FRAME_HEADER + piece->length;
+        last = is_last(piece);
+        if (!queue_push(receiver->queue, piece))
+            break;
+    }
+    queue_end(receiver->queue);
+    return done;
+}
+
+static bool
+run(Receiver *receiver, const StreamLink *in, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    GThread *thread = g_thread_new("writer", apply_all, receiver);
+    bool read = read_all(receiver, in, &local);
+
+    g_thread_join(thread);
+    if (read && receiver->done)
+        return true;
+    /* what came before the connection broke may have been wrong already */
+    GError **cause = receiver->error ? &receiver->error : &local;
+    g_propagate_error(error, g_steal_pointer(cause));
+    g_clear_error(&receiver->error);
+    g_prefix_error(error, "cannot receive '%s': ", receiver->target->path);
+    return false;
 }
 
 bool
 stream_receive(const StreamLink *in, const StreamTarget *target, StreamResult *result,
                GError **error)
 {
+    g_autoptr(Queue) queue = queue_new(STREAM_QUEUE);
     g_autoptr(Digest) total = digest_new();
-    g_autofree guint8 *buffer = g_malloc(FRAME_LIMIT);
-    g_autofree guint8 *chunk = g_malloc(DIGEST_CHUNK);
-    Receiver receiver = {.in = in,
-                         .target = target,
+    g_autoptr(Unpacker) unpacker = unpacker_new();
+    Receiver receiver = {.target = target,
+                         .queue = queue,
                          .root = -1,
                          .total = total,
-                         .buffer = buffer,
+                         .unpacker = unpacker,
                          .result = result,
-                         .error = error,
-                         .fd = -1,
-                         .chunk = chunk};
+                         .chunk = aligned_alloc(4096, CHUNK_SIZE)};
 
     *result = (StreamResult){0};
-    bool done = receive_all(&receiver);
+    bool done = run(&receiver, in, error);
     close_file(&receiver);
     if (receiver.root >= 0)
         close(receiver.root);
-    if (!done)
-        g_prefix_error(error, "cannot receive '%s': ", target->path);
+    free(receiver.chunk);
     return done;
 }

@@ -64,6 +64,28 @@ one_datastore_flag(const OneDatastore *datastore, const char *name, bool otherwi
     return otherwise;
 }
 
+bool
+one_datastore_rate(const OneDatastore *datastore, guint64 *rate, GError **error)
+{
+    static const char units[] = "KMG";
+    g_autofree char *text = one_datastore_attribute(datastore, "LIMIT_TRANSFER_BW");
+
+    *rate = 0;
+    if (!text)
+        return true;
+    gsize digits = strspn(text, "0123456789");
+    const char *unit = text[digits] ? strchr(units, g_ascii_toupper(text[digits])) : NULL;
+    g_autofree char *number = g_strndup(text, digits);
+    if (parse_number(number, G_MAXUINT32, rate) && *rate > 0 &&
+        (!text[digits] || (unit && !text[digits + 1]))) {
+        *rate <<= unit ? 10 * (unit - units + 1) : 0;
+        return true;
+    }
+    g_autofree char *shown = one_line(text, 40);
+    return set_error(error, ONEVOL_ERROR_USAGE,
+                     "LIMIT_TRANSFER_BW '%s' is no number of bytes with K, M or G", shown);
+}
+
 OneImage *
 one_image_new(XmlDocument *document, xmlNode *node)
 {
@@ -122,6 +144,7 @@ disk_new(xmlNode *node)
     disk->fs = xml_text(node, "FS");
     disk->type = xml_text(node, "TYPE");
     disk->tm_mad = xml_text(node, "TM_MAD");
+    disk->ln_target = xml_text(node, "LN_TARGET");
     disk->size = (guint64)MAX(xml_number(node, "SIZE", 0), 0) * MIB;
     disk->original_size = (guint64)MAX(xml_number(node, "ORIGINAL_SIZE", 0), 0) * MIB;
     disk->clone = flag(node, "CLONE");
@@ -143,7 +166,19 @@ disk_free(gpointer data)
     g_free(disk->fs);
     g_free(disk->type);
     g_free(disk->tm_mad);
+    g_free(disk->ln_target);
     g_free(disk);
+}
+
+/* Of the last history record: where the VM is now, or goes. */
+static char *
+last_system_driver(xmlNode *vm)
+{
+    xmlNode *last = NULL;
+
+    for (xmlNode *at = xml_find(vm, "HISTORY_RECORDS/HISTORY"); at; at = xml_next(at))
+        last = at;
+    return last ? xml_text(last, "TM_MAD") : NULL;
 }
 
 OneVm *
@@ -158,6 +193,7 @@ one_vm_new(XmlDocument *document, xmlNode *node)
     vm->lcm_state = xml_number(node, "LCM_STATE", -1);
     vm->deploy_id = xml_text(node, "DEPLOY_ID");
     vm->context_disk = xml_number(node, "TEMPLATE/CONTEXT/DISK_ID", -1);
+    vm->system_tm_mad = last_system_driver(node);
     vm->disks = g_ptr_array_new_with_free_func(disk_free);
     for (xmlNode *disk = xml_find(node, "TEMPLATE/DISK"); disk; disk = xml_next(disk))
         g_ptr_array_add(vm->disks, disk_new(disk));
@@ -171,6 +207,7 @@ one_vm_free(OneVm *vm)
         return;
     xml_unref(vm->document);
     g_free(vm->deploy_id);
+    g_free(vm->system_tm_mad);
     g_ptr_array_unref(vm->disks);
     g_free(vm);
 }

@@ -34,6 +34,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(OneDatastore, one_datastore_free)
 char *one_datastore_attribute(const OneDatastore *datastore, const char *name);
 /* YES or NO in any case; `otherwise` if missing or something else. */
 bool one_datastore_flag(const OneDatastore *datastore, const char *name, bool otherwise);
+/* LIMIT_TRANSFER_BW: bytes per second, 0 without one. Like curl's --limit-rate, which gets it from
+ * downloader.sh: a number, with K, M or G a power of 1024. Anything else is refused, USAGE. */
+bool one_datastore_rate(const OneDatastore *datastore, guint64 *rate, GError **error);
 
 typedef enum {
     IMAGE_OS = 0,
@@ -67,6 +70,7 @@ typedef struct OneDisk {
     xmlNode *node;
     gint64 id, image_id /* -1: volatile */, datastore_id;
     char *source, *format /* FORMAT, else DRIVER */, *fs, *type, *tm_mad;
+    char *ln_target; /* what `ln` means here: NONE, SELF or SYSTEM (6.1: LN_TARGET_X) */
     guint64 size, original_size;
     bool clone, save, readonly, persistent, shareable;
     bool sparse; /* SPARSE=NO, inherited since 6.10, wants all space at once */
@@ -77,6 +81,7 @@ typedef struct OneVm {
     xmlNode *node;
     gint64 id, state, lcm_state;
     char *deploy_id;     /* the hypervisor's name for it; NULL before the first boot */
+    char *system_tm_mad; /* the driver of its system datastore; NULL before a host is chosen */
     gint64 context_disk; /* -1: none */
     GPtrArray *disks;    /* OneDisk */
 } OneVm;

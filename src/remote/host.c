@@ -3,7 +3,9 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "local/operation.h"
+#include "local/watch.h"
 #include "remote/session.h"
 #include "remote/ssh.h"
 #include "remote/transfer.h"
@@ -114,6 +116,12 @@ host_is_frontend(const Host *host)
 }
 
 void
+hosts_forbid_direct(void)
+{
+    transfer_forbid_direct();
+}
+
+void
 hosts_close(void)
 {
     GHashTableIter hosts;
@@ -131,11 +139,15 @@ hosts_close(void)
 }
 
 static bool
-host_serve(Host *host, const Operation *operation, GVariant *arguments, GVariant **answer,
-           GError **error)
+host_serve(Host *host, const Operation *operation, const char *object, GVariant *arguments,
+           GVariant **answer, GError **error)
 {
-    if (host->session)
-        return operation_run(operation, host->session, arguments, answer, error);
+    if (host->session) {
+        watch_note(operation, object);
+        bool done = operation_run(operation, host->session, arguments, answer, error);
+        watch_note(NULL, NULL);
+        return done;
+    }
     if (!host_connect(host, error) ||
         !remote_session_call(host->remote, operation->name, arguments, answer, error))
         return false;
@@ -167,7 +179,7 @@ call(Host *host, const char *name, StepKind kind, const char *object, GVariant *
     case STEP_DO:
         break;
     }
-    if (!host_serve(host, operation, held, &answer, error)) {
+    if (!host_serve(host, operation, object, held, &answer, error)) {
         if (!host_is_frontend(host))
             g_prefix_error(error, "on host '%s': ", host->name);
         return false;
@@ -353,13 +365,39 @@ host_reserve(Host *host, const char *path, bool *possible, GError **error)
 }
 
 bool
-host_copy(Host *host, const char *source, const char *target, bool share, char **how,
-          GError **error)
+host_flush(Host *host, const char *path, GError **error)
 {
+    return order(host, "flush", path, g_variant_new("(s)", path), error);
+}
+
+char *
+host_find_above(Host *host, const char *path, const char *name, GError **error)
+{
+    return ask_text(host, "find-above", path, g_variant_new("(ss)", path, name), error);
+}
+
+char *
+host_find_program(Host *host, const char *const *names, GError **error)
+{
+    return ask_text(host, "find-program", names[0], g_variant_new("(^as)", names), error);
+}
+
+bool
+host_copy(Host *host, const char *source, const char *target, bool share,
+          const MoveOptions *options, char **how, GError **error)
+{
+    const MoveOptions plain = {0};
     GVariant *reply = NULL;
 
-    if (!call(host, "copy", STEP_WRITE, target,
-              g_variant_new("(ssb)", source, target, (gboolean)share), &reply, error))
+    options = options ? options : &plain;
+    g_autofree char *work = g_strdup_printf("copying to '%s' on %s", target, host->name);
+    progress_begin(work);
+    bool done = call(host, "copy", STEP_WRITE, target,
+                     g_variant_new("(ssbbb)", source, target, (gboolean)share,
+                                   (gboolean)options->dirty, (gboolean)options->readback),
+                     &reply, error);
+    progress_end();
+    if (!done)
         return false;
     if (how)
         *how = g_strdup("nothing yet");
@@ -377,13 +415,16 @@ host_copy(Host *host, const char *source, const char *target, bool share, char *
 
 bool
 host_frozen_copy(Host *host, const char *uri, const char *domain, bool may_suspend,
-                 const char *source, const char *target, char **how, GError **error)
+                 const Argv *snapshot, const char *source, const char *target, char **how,
+                 GError **error)
 {
+    static const char *const none[] = {NULL};
     GVariant *reply = NULL;
 
     if (!call(host, "frozen-copy", STEP_WRITE, target,
-              g_variant_new("(ssbss)", uri, domain, (gboolean)may_suspend, source, target), &reply,
-              error))
+              g_variant_new("(ssb^asss)", uri, domain, (gboolean)may_suspend,
+                            snapshot ? argv_words(snapshot) : none, source, target),
+              &reply, error))
         return false;
     if (reply)
         g_variant_get(reply, "(s)", how);
@@ -455,24 +496,24 @@ host_run(Host *host, StepKind kind, const char *object, const Argv *argv, unsign
     g_variant_get(reply, "(i@ay@ay)", &status, &printed, &said);
     gsize length;
     const char *bytes = g_variant_get_fixed_array(printed, &length, 1);
-    if (status != 0)
-        return command_judge(argv, status, g_variant_get_bytestring(said), "", error);
+    if (status != 0) {
+        g_autofree char *text = g_strndup(bytes ? bytes : "", length);
+        return command_judge(argv, status, g_variant_get_bytestring(said), text, error);
+    }
     if (out)
         *out = g_strndup(bytes ? bytes : "", length); /* an empty array lies nowhere */
     return true;
 }
 
-/* The step of a copy between two machines. *how stays NULL when a dry run skips it. */
+/* The step of a copy that this process or two machines carry out. *how stays NULL when a dry run
+ * skips it. */
 static bool
-transfer(Host *from, const char *source, Host *to, const char *target, bool tree, char **how,
-         GError **error)
+transfer(const TransferEnd *in, Host *from, const TransferEnd *out, Host *to, const char *what,
+         const MoveOptions *options, StreamResult *result, char **how, GError **error)
 {
-    g_autofree char *what =
-        g_strdup_printf("copy '%s' on %s to '%s' on %s", source, from->name, target, to->name);
     gint64 start = g_get_monotonic_time();
-    StreamResult result;
 
-    switch (step_begin(STEP_WRITE, what, target, error)) {
+    switch (step_begin(STEP_WRITE, what, out->path, error)) {
     case STEP_STOP:
         return false;
     case STEP_SKIP:
@@ -480,37 +521,55 @@ transfer(Host *from, const char *source, Host *to, const char *target, bool tree
     case STEP_DO:
         break;
     }
-    Host *ends[] = {from, to};
-    for (guint i = 0; i < G_N_ELEMENTS(ends); i++)
-        if (!host_connect(ends[i], error)) {
-            g_prefix_error(error, "on host '%s': ", ends[i]->name);
+    Host *hosts[] = {from, to};
+    for (guint i = 0; i < G_N_ELEMENTS(hosts); i++)
+        if (!host_connect(hosts[i], error)) {
+            g_prefix_error(error, "on host '%s': ", hosts[i]->name);
             return false;
         }
-    TransferEnd in = {.session = from->remote, .path = source};
-    TransferEnd out = {.session = to->remote, .path = target};
-    if (!transfer_run(&in, &out, tree, &result, error))
+    TransferEnd source = *in, sink = *out;
+    source.session = from->remote;
+    sink.session = to->remote;
+    progress_begin(what);
+    bool done = transfer_run(&source, &sink, options, result, error);
+    progress_end();
+    if (!done)
         return false;
     step_end();
 
-    g_autofree char *size = g_format_size_full(result.size, G_FORMAT_SIZE_IEC_UNITS);
-    g_autofree char *data = g_format_size_full(result.data, G_FORMAT_SIZE_IEC_UNITS);
-    g_autofree char *digest = digest_text(result.digest);
-    *how = g_strdup_printf("stream of %s in %.1f s", data,
-                           (double)(g_get_monotonic_time() - start) / 1e6);
-    log_info("copied %s (%s of data) from '%s' to '%s', digest %s", size, data, from->name,
-             to->name, digest);
+    double seconds = (double)(g_get_monotonic_time() - start) / 1e6;
+    g_autofree char *size = g_format_size_full(result->size, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *data = g_format_size_full(result->data, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *sent = g_format_size_full(result->sent, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *digest = digest_text(result->digest);
+    *how = g_strdup_printf("stream of %s in %.1f s", data, seconds);
+    log_info("copied %s (%s of data, %s on the way) from '%s' to '%s', digest %s", size, data, sent,
+             from->name, to->name, digest);
     return true;
 }
 
+static bool
+transfer_path(Host *from, const char *source, Host *to, const char *target, bool tree,
+              const MoveOptions *options, char **how, GError **error)
+{
+    g_autofree char *what =
+        g_strdup_printf("copy '%s' on %s to '%s' on %s", source, from->name, target, to->name);
+    TransferEnd in = {.path = source, .tree = tree};
+    TransferEnd out = {.path = target, .tree = tree};
+    StreamResult result;
+
+    return transfer(&in, from, &out, to, what, options, &result, how, error);
+}
+
 bool
-host_transfer(Host *from, const char *source, Host *to, const char *target, char **how,
-              GError **error)
+host_transfer(Host *from, const char *source, Host *to, const char *target,
+              const MoveOptions *options, char **how, GError **error)
 {
     g_autofree char *text = NULL;
 
     if (from == to)
-        return host_copy(to, source, target, true, how, error);
-    if (!transfer(from, source, to, target, false, &text, error))
+        return host_copy(to, source, target, true, options, how, error);
+    if (!transfer_path(from, source, to, target, false, options, &text, error))
         return false;
     if (how)
         *how = text ? g_steal_pointer(&text) : g_strdup("nothing yet");
@@ -518,11 +577,31 @@ host_transfer(Host *from, const char *source, Host *to, const char *target, char
 }
 
 bool
-host_transfer_tree(Host *from, const char *source, Host *to, const char *target, GError **error)
+host_transfer_tree(Host *from, const char *source, Host *to, const char *target,
+                   const MoveOptions *options, GError **error)
 {
     g_autofree char *text = NULL;
 
     if (from == to)
         return host_copy_tree(to, source, target, error);
-    return transfer(from, source, to, target, true, &text, error);
+    return transfer_path(from, source, to, target, true, options, &text, error);
+}
+
+bool
+host_fill(Host *to, const char *target, const ByteSource *source, const MoveOptions *options,
+          guint64 *size, char **how, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("fill '%s' on %s", target, to->name);
+    g_autofree char *text = NULL;
+    TransferEnd in = {.bytes = source};
+    TransferEnd out = {.path = target};
+    StreamResult result = {0};
+
+    if (!transfer(&in, host_frontend(), &out, to, what, options, &result, &text, error))
+        return false;
+    if (size)
+        *size = result.size;
+    if (how)
+        *how = text ? g_steal_pointer(&text) : g_strdup("nothing yet");
+    return true;
 }

@@ -10,6 +10,7 @@
 #include "base/argv.h"
 #include "base/command.h"
 #include "base/step.h"
+#include "mover/move.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -29,6 +30,10 @@ void host_add_frontend_name(const char *name);
 
 const char *host_name(const Host *host);
 bool host_is_frontend(const Host *host);
+
+/* DIRECT=NO: copies between two hosts go by way of this machine. ONEVOL_DIRECT in the environment
+ * wins. */
+void hosts_forbid_direct(void);
 
 /* Releases all locks and sessions. Called once, before the process ends. */
 void hosts_close(void);
@@ -74,15 +79,26 @@ bool host_write(Host *host, const char *path, GBytes *content, guint32 mode, GEr
 bool host_allocate(Host *host, const char *path, guint64 size, bool create, GError **error);
 /* Every hole of the file gets its blocks; *possible is false where the file system cannot. */
 bool host_reserve(Host *host, const char *path, bool *possible, GError **error);
-/* Both on this host. `how` may be NULL, else what was done, for the log; the caller frees it. */
-bool host_copy(Host *host, const char *source, const char *target, bool share, char **how,
-               GError **error);
+/* What any process of that host has written to `path` is with the storage's servers from here on.
+ */
+bool host_flush(Host *host, const char *path, GError **error);
+/* The nearest directory at or above `path` (which need not exist) that has an entry `name`, links
+ * resolved; "" if there is none. NULL on failure. */
+char *host_find_above(Host *host, const char *path, const char *name, GError **error);
+/* The first of `names` (NULL at the end) that is a program in PATH there, "" if none is. */
+char *host_find_program(Host *host, const char *const *names, GError **error);
+/* Both on this host, files or block devices. `how` may be NULL, else what was done, for the log;
+ * the caller frees it. */
+bool host_copy(Host *host, const char *source, const char *target, bool share,
+               const MoveOptions *options, char **how, GError **error);
 bool host_copy_tree(Host *host, const char *source, const char *target, GError **error);
 
 /* Of a disk that a running guest writes to: frozen, or if allowed suspended, for the instant in
- * which blocks are shared (local/freeze.c). `uri` and `domain` are libvirt's. */
+ * which blocks are shared, or in which the command `snapshot` (NULL for none) makes `target` from
+ * `source`, both among its words, within 5 s (local/freeze.c). `uri` and `domain` are libvirt's. */
 bool host_frozen_copy(Host *host, const char *uri, const char *domain, bool may_suspend,
-                      const char *source, const char *target, char **how, GError **error);
+                      const Argv *snapshot, const char *source, const char *target, char **how,
+                      GError **error);
 
 /* See local/build.c. `content` is the path to fill. */
 bool host_build_begin(Host *host, const char *path, const char *mark, char **content,
@@ -99,9 +115,16 @@ bool host_lock(Host *host, const char *key, const char *holder, GError **error);
 bool host_run(Host *host, StepKind kind, const char *object, const Argv *argv, unsigned timeout_ms,
               char **out, GError **error);
 
-/* A file, or a directory with files, links and modes, to the same or another host; `target` is a
- * fresh place (the content of a build). `how` may be NULL. */
-bool host_transfer(Host *from, const char *source, Host *to, const char *target, char **how,
-                   GError **error);
+/* A file or block device to the same or another host, or a directory with files, links and modes
+ * to a fresh place (the content of a build). Flushed when they return. `options` may be NULL: a
+ * fresh target, at full speed; so may `how`. */
+bool host_transfer(Host *from, const char *source, Host *to, const char *target,
+                   const MoveOptions *options, char **how, GError **error);
 bool host_transfer_tree(Host *from, const char *source, Host *to, const char *target,
-                        GError **error);
+                        const MoveOptions *options, GError **error);
+
+/* Content that this process makes (mover/move.h), to a file or block device on any machine, the
+ * front-end included. Flushed when it returns; *size is what came, `size` and `how` may be NULL.
+ * More than source->limit is REFUSED. A dry run reads nothing: *size is 0. */
+bool host_fill(Host *to, const char *target, const ByteSource *source, const MoveOptions *options,
+               guint64 *size, char **how, GError **error);

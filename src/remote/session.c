@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/progress.h"
 #include "remote/deploy.h"
 #include "remote/ssh.h"
 #include "wire/channel.h"
@@ -29,6 +30,7 @@ typedef struct Answer {
     bool done;
     GVariant *reply; /* or */
     GError *error;
+    ProgressCounter progress;
 } Answer;
 
 struct RemoteSession {
@@ -126,6 +128,16 @@ answer_in(RemoteSession *session, const Frame *frame, size_t length)
 }
 
 static void
+progress_in(RemoteSession *session, const Frame *frame, size_t length)
+{
+    Answer *answer = g_hash_table_lookup(session->answers, GUINT_TO_POINTER(frame->stream));
+    g_autoptr(GVariant) message = message_unpack(frame->payload, length, WIRE_PROGRESS, NULL);
+
+    if (answer && message)
+        g_variant_get(message, WIRE_PROGRESS, &answer->progress.done, &answer->progress.total);
+}
+
+static void
 log_in(RemoteSession *session, const Frame *frame, size_t length)
 {
     g_autoptr(GVariant) message = message_unpack(frame->payload, length, WIRE_LOG, NULL);
@@ -152,6 +164,8 @@ frames_in(RemoteSession *session)
             answer_in(session, &frame, length);
         else if (frame.type == FRAME_LOG)
             log_in(session, &frame, length);
+        else if (frame.type == FRAME_PROGRESS)
+            progress_in(session, &frame, length);
     }
 }
 
@@ -481,6 +495,15 @@ remote_session_cancel(RemoteSession *session, guint32 request)
 }
 
 bool
+remote_session_is_lost(RemoteSession *session)
+{
+    g_mutex_lock(&session->lock);
+    bool lost = session->lost != NULL;
+    g_mutex_unlock(&session->lock);
+    return lost;
+}
+
+bool
 remote_session_has_failed(RemoteSession *session, guint32 request)
 {
     g_mutex_lock(&session->lock);
@@ -500,6 +523,23 @@ remote_session_is_done(RemoteSession *session, guint32 request)
     return done;
 }
 
+static void
+show_progress(const Answer *answer)
+{
+    if (answer->progress.done > 0)
+        progress_set(answer->progress.done, answer->progress.total);
+}
+
+void
+remote_session_show_progress(RemoteSession *session, guint32 request)
+{
+    g_mutex_lock(&session->lock);
+    const Answer *answer = g_hash_table_lookup(session->answers, GUINT_TO_POINTER(request));
+    if (answer)
+        show_progress(answer);
+    g_mutex_unlock(&session->lock);
+}
+
 /* After a signal the request is cancelled and gets a moment to answer. What is asked after a
  * signal is there to undo things, and is not cancelled. The lock is held. */
 static void
@@ -510,6 +550,7 @@ wait_for_answer(RemoteSession *session, guint32 request, const Answer *answer)
 
     while (!answer->done && !session->lost && g_get_monotonic_time() < deadline) {
         wait_for_change(session);
+        show_progress(answer);
         if (!undoing && !cancelled && cancel_requested()) {
             cancelled = true;
             deadline = g_get_monotonic_time() + (gint64)CANCEL_MS * 1000;

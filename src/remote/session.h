@@ -32,10 +32,15 @@ guint32 remote_session_start(RemoteSession *session, const char *name, GVariant 
 /* Waits for the answer and forgets the request. *reply is a full reference. A signal to this
  * process cancels the request. */
 bool remote_session_wait(RemoteSession *session, guint32 request, GVariant **reply, GError **error);
+/* True once it is lost for good; whatever else goes wrong then is a consequence. */
+bool remote_session_is_lost(RemoteSession *session);
 /* True if it failed, or the session is lost, so that nobody need wait for its data. */
 bool remote_session_has_failed(RemoteSession *session, guint32 request);
 /* True once it was answered either way, or the session is lost. */
 bool remote_session_is_done(RemoteSession *session, guint32 request);
+/* What it has said of its progress becomes ours (base/progress.h); so does remote_session_wait().
+ */
+void remote_session_show_progress(RemoteSession *session, guint32 request);
 void remote_session_cancel(RemoteSession *session, guint32 request);
 
 /* Both of the first two. */

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "local/ciphers.h"
 
 #include <signal.h>
 #include <string.h>
@@ -19,8 +20,8 @@ ssh_host_check(const char *host, GError **error)
     return set_error(error, ONEVOL_ERROR_USAGE, "'%s' is no name of a host", shown);
 }
 
-Argv *
-ssh_argv(const char *host, const char *script, unsigned flags)
+static Argv *
+make_argv(const char *host, const char *script, unsigned flags, const char *ciphers)
 {
     Argv *argv =
         argv_new("ssh", "-T", "-x", flags & SSH_FORWARD_AGENT ? "-A" : "-a", "-o", "BatchMode=yes",
@@ -31,6 +32,8 @@ ssh_argv(const char *host, const char *script, unsigned flags)
         argv_add(argv, "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "Compression=no");
     else if (flags & SSH_NO_MASTER)
         argv_add(argv, "-o", "ControlMaster=no");
+    if (ciphers)
+        argv_add(argv, "-o", ciphers);
     /* single quotes mean the same to all login shells, csh and fish included */
     g_assert(!strchr(script, '\''));
     argv_add(argv, "--", host);
@@ -38,10 +41,17 @@ ssh_argv(const char *host, const char *script, unsigned flags)
     return argv;
 }
 
+Argv *
+ssh_argv(const char *host, const char *script, unsigned flags)
+{
+    return make_argv(host, script, flags, NULL);
+}
+
 bool
 ssh_start(const char *host, const char *script, unsigned flags, CommandChild *child, GError **error)
 {
-    g_autoptr(Argv) argv = ssh_argv(host, script, flags);
+    g_autofree char *ciphers = flags & SSH_OWN_CONNECTION ? ciphers_for(host) : NULL;
+    g_autoptr(Argv) argv = make_argv(host, script, flags, ciphers);
     CommandOptions options = {0};
 
     return command_start(argv, &options, child, error);
@@ -106,4 +116,39 @@ ssh_explain(int status, const char *said, GError **error)
                      WIFEXITED(status) && WEXITSTATUS(status) == 255 ? ONEVOL_ERROR_UNREACHABLE
                                                                      : ONEVOL_ERROR_FAILED,
                      "no agent could be started there: %s%s%s", ended, *text ? ": " : "", text);
+}
+
+/* For printf %b between double quotes: no character of it means anything to a shell. */
+static char *
+as_octal(const char *text)
+{
+    g_autoptr(GString) octal = g_string_new(NULL);
+
+    for (; *text; text++)
+        if (g_ascii_isalnum(*text) || strchr("/._-", *text))
+            g_string_append_c(octal, *text);
+        else
+            g_string_append_printf(octal, "\\0%03o", (guchar)*text);
+    return g_string_free(g_steal_pointer(&octal), FALSE);
+}
+
+bool
+ssh_read_file(const char *host, guint port, const char *path, CommandChild *child, GError **error)
+{
+    g_autofree char *octal = as_octal(path);
+    g_autofree char *script =
+        g_strdup_printf("f=\"$(printf %%b \"%s\")\"; "
+                        "[ -f \"$f\" ] || { echo \"No such file\" >&2; exit 1; }; "
+                        "exec 3<\"$f\" || exit 1; "
+                        "echo \"onevol-source $(stat -L -c \"%%f %%s\" /proc/self/fd/3)\"; "
+                        "echo \"$HOME\"; readlink /proc/self/fd/3; exec cat <&3",
+                        octal);
+    g_autoptr(Argv) usual = ssh_argv(host, script, SSH_OWN_CONNECTION);
+    g_autoptr(Argv) argv = argv_new("ssh");
+    CommandOptions options = {0};
+
+    if (port)
+        argv_addf(argv, "-p%u", port);
+    argv_add_strv(argv, argv_words(usual) + 1);
+    return command_start(argv, &options, child, error);
 }

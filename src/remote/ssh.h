@@ -24,7 +24,8 @@ enum {
 /* False and USAGE for what ssh could take for an option or a command. */
 bool ssh_host_check(const char *host, GError **error);
 
-/* `script` is for a POSIX shell and holds no single quotes. */
+/* `script` is for a POSIX shell and holds no single quotes. For another machine to run: the choice
+ * of ciphers (local/ciphers.h) is that one's. */
 Argv *ssh_argv(const char *host, const char *script, unsigned flags);
 
 /* Starts it, with pipes. The caller closes and reaps. */
@@ -37,3 +38,9 @@ void ssh_end(CommandChild *child, bool kindly, int *status);
 
 /* What an exit of ssh before anything was said means, as an error. Always false. */
 bool ssh_explain(int status, const char *said, GError **error);
+
+/* Starts ssh that prints three lines, "onevol-source MODE SIZE" (st_mode in hex), the login's home
+ * directory and the file's name without links, and then the file. `host` may begin with "user@";
+ * port 0 is the usual one. `path` holds no control characters. */
+bool ssh_read_file(const char *host, guint port, const char *path, CommandChild *child,
+                   GError **error);

@@ -3,7 +3,10 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "mover/link.h"
+#include "mover/reader.h"
+#include "mover/writer.h"
 #include "remote/deploy.h"
 #include "remote/ssh.h"
 #include "wire/frame.h"
@@ -11,6 +14,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+
+static bool direct_is_forbidden;
 
 /* One end that is a host. */
 typedef struct Side {
@@ -83,7 +88,8 @@ log_reason(const Side *source, const Side *sink)
 
 /* The request to read or write, which waits for its connection. */
 static bool
-side_begin(Side *side, const char *request, const char *path, bool tree, GError **error)
+side_begin(Side *side, bool sends, const TransferEnd *end, const MoveOptions *options,
+           GError **error)
 {
     g_autoptr(GVariant) reply = NULL;
 
@@ -94,10 +100,11 @@ side_begin(Side *side, const char *request, const char *path, bool tree, GError 
         return false;
     }
     g_variant_get(reply, "(s)", &side->ticket);
-    GVariant *arguments = !strcmp(request, "send")
-                              ? g_variant_new("(ssb)", side->ticket, path, (gboolean)tree)
-                              : g_variant_new("(ssbb)", side->ticket, path, (gboolean)tree, TRUE);
-    side->request = remote_session_start(side->session, request, arguments);
+    gboolean tree = end->tree, dirty = options->dirty, readback = options->readback;
+    GVariant *arguments =
+        sends ? g_variant_new("(ssbt)", side->ticket, end->path, tree, options->rate)
+              : g_variant_new("(ssbbb)", side->ticket, end->path, tree, dirty, readback);
+    side->request = remote_session_start(side->session, sends ? "send" : "receive", arguments);
     return true;
 }
 
@@ -125,6 +132,21 @@ side_ready(Side *side, GError **error)
     return false;
 }
 
+/* DIRECT of onevol.conf, or the environment: hosts shall perhaps not log in at each other. */
+static bool
+may_go_direct(void)
+{
+    const char *said = g_getenv("ONEVOL_DIRECT");
+
+    return said ? g_ascii_strcasecmp(said, "no") != 0 : !direct_is_forbidden;
+}
+
+void
+transfer_forbid_direct(void)
+{
+    direct_is_forbidden = true;
+}
+
 /* Lets the source's host connect to the sink's. *direct false: it cannot, and the connection to
  * the source is like any other. */
 static bool
@@ -144,7 +166,7 @@ connect_source(Side *source, Side *sink, bool *direct, GError **error)
     char answer = 0;
 
     *direct = false;
-    if (!g_strcmp0(g_getenv("ONEVOL_DIRECT"), "no")) /* hosts shall not log in at each other */
+    if (!may_go_direct())
         return side_connect(source, "bulk", 0, error) && side_ready(source, error);
     if (!side_connect(source, "direct", SSH_FORWARD_AGENT, error))
         return false;
@@ -159,13 +181,23 @@ connect_source(Side *source, Side *sink, bool *direct, GError **error)
     return true;
 }
 
+/* What the source's host has done so far is how far it all is. */
+static bool
+look_at_both(gpointer data, GError **error)
+{
+    Side *const *sides = data;
+
+    remote_session_show_progress(sides[0]->session, sides[0]->request);
+    return stop_if_failed(sides[0], error) && stop_if_failed(sides[1], error);
+}
+
 /* The hosts are at it by themselves. */
 static bool
-wait_for_both(Side *source, Side *sink, GError **error)
+wait_for_both(Side *sides[2], GError **error)
 {
-    while (!remote_session_is_done(source->session, source->request) ||
-           !remote_session_is_done(sink->session, sink->request)) {
-        if (!cancel_check(error) || !stop_if_failed(source, error) || !stop_if_failed(sink, error))
+    while (!remote_session_is_done(sides[0]->session, sides[0]->request) ||
+           !remote_session_is_done(sides[1]->session, sides[1]->request)) {
+        if (!cancel_check(error) || !look_at_both(sides, error))
             return false;
         g_usleep(50000);
     }
@@ -189,55 +221,59 @@ collect(Side *side, bool failed)
         g_prefix_error(&side->error, "on host '%s': ", remote_session_host(side->session));
 }
 
-static bool
-is_cause(const GError *error)
+/* How much an error explains: a broken connection is mostly the consequence of what went wrong at
+ * one end, and a side that was told to stop says only that. */
+static guint
+weight_of(const GError *error, const Side *side)
 {
-    return error && !g_error_matches(error, ONEVOL_ERROR, ONEVOL_ERROR_UNREACHABLE) &&
-           !g_error_matches(error, ONEVOL_ERROR, ONEVOL_ERROR_CANCELLED);
+    if (!error)
+        return 0;
+    if (g_error_matches(error, ONEVOL_ERROR, ONEVOL_ERROR_CANCELLED))
+        return side ? 1 : 6; /* this process was told, that is the reason */
+    if (!g_error_matches(error, ONEVOL_ERROR, ONEVOL_ERROR_UNREACHABLE))
+        return 5;
+    return !side ? 2 : !remote_session_is_lost(side->session) ? 3 : 4;
 }
 
-/* A broken connection is mostly the consequence of what went wrong at one end. */
 static void
 choose_error(GError **local, Side *from, Side *to, GError **error)
 {
     GError **candidates[] = {local, &from->error, &to->error};
+    const Side *sides[] = {NULL, from, to};
+    guint best = 0, most = 0;
 
-    for (guint i = 0; i < G_N_ELEMENTS(candidates); i++)
-        if (is_cause(*candidates[i])) {
-            g_propagate_error(error, g_steal_pointer(candidates[i]));
-            g_clear_error(local);
-            return;
-        }
-    for (guint i = 0; i < G_N_ELEMENTS(candidates); i++)
-        if (*candidates[i]) {
-            g_propagate_error(error, g_steal_pointer(candidates[i]));
-            break;
-        }
+    for (guint i = 0; i < G_N_ELEMENTS(candidates); i++) {
+        guint weight = weight_of(*candidates[i], sides[i]);
+        best = weight > most ? i : best;
+        most = MAX(weight, most);
+    }
+    g_propagate_error(error, g_steal_pointer(candidates[best]));
     g_clear_error(local);
 }
 
 static bool
 move_between_hosts(Side *source, Side *sink, GError **error)
 {
+    Side *sides[2] = {source, sink};
     bool direct;
 
     if (!connect_source(source, sink, &direct, error))
         return false;
     if (direct)
-        return wait_for_both(source, sink, error);
+        return wait_for_both(sides, error);
     if (!side_connect(sink, "bulk", 0, error) || !side_ready(sink, error))
         return false;
-    StreamLink in = {.fd = source->ssh.out, .stop = stop_if_failed, .data = sink};
-    StreamLink out = {.fd = sink->ssh.in, .stop = stop_if_failed, .data = sink};
+    StreamLink in = {.fd = source->ssh.out, .stop = look_at_both, .data = sides};
+    StreamLink out = {.fd = sink->ssh.in, .stop = look_at_both, .data = sides};
     return stream_relay(&in, &out, error);
 }
 
 static bool
-move(const TransferEnd *from, const TransferEnd *to, Side *source, Side *sink, bool tree,
-     StreamResult *result, GError **error)
+move(const TransferEnd *from, const TransferEnd *to, const MoveOptions *options, Side *source,
+     Side *sink, StreamResult *result, GError **error)
 {
-    if (!side_begin(sink, "receive", to->path, tree, error) ||
-        !side_begin(source, "send", from->path, tree, error))
+    if (!side_begin(sink, false, to, options, error) ||
+        !side_begin(source, true, from, options, error))
         return false;
     if (source->session && sink->session)
         return move_between_hosts(source, sink, error);
@@ -247,8 +283,10 @@ move(const TransferEnd *from, const TransferEnd *to, Side *source, Side *sink, b
         return false;
     StreamLink in = {.fd = host->ssh.out, .stop = stop_if_failed, .data = host};
     StreamLink out = {.fd = host->ssh.in, .stop = stop_if_failed, .data = host};
-    StreamTarget target = {.path = to->path, .zeroed = true, .tree = tree};
-    return host == sink ? stream_send(&out, from->path, tree, result, error)
+    StreamSource here = {
+        .path = from->path, .bytes = from->bytes, .tree = from->tree, .rate = options->rate};
+    StreamTarget target = {.path = to->path, .tree = to->tree, .options = options};
+    return host == sink ? stream_send(&out, &here, result, error)
                         : stream_receive(&in, &target, result, error);
 }
 
@@ -261,7 +299,7 @@ take_result(Side *side, StreamResult *result, GError **error)
 
     if (!side->reply)
         return true;
-    g_variant_get(side->reply, "(tt@ay)", &result->size, &result->data, &digest);
+    g_variant_get(side->reply, "(ttt@ay)", &result->size, &result->data, &result->sent, &digest);
     const void *bytes = g_variant_get_fixed_array(digest, &length, 1);
     if (length != DIGEST_LENGTH)
         return set_error(error, ONEVOL_ERROR_CORRUPT, "a digest has %" G_GSIZE_FORMAT " bytes",
@@ -278,14 +316,56 @@ compare(Side *from, Side *to, StreamResult *result, GError **error)
     /* where one end is this machine, *result holds its figures */
     if (!take_result(from, &sent, error) || !take_result(to, result, error))
         return false;
-    if (!memcmp(sent.digest, result->digest, DIGEST_LENGTH))
-        return true;
-    return set_error(error, ONEVOL_ERROR_CORRUPT, "the data changed on its way");
+    return digest_compare(result->digest, sent.digest, "the data changed on its way", error);
 }
 
-bool
-transfer_run(const TransferEnd *from, const TransferEnd *to, bool tree, StreamResult *result,
-             GError **error)
+static bool
+write_chunks(Reader *reader, Writer *writer, StreamResult *result, GError **error)
+{
+    g_autoptr(Digest) digest = digest_new();
+    Chunk chunk;
+
+    for (;;) {
+        if (!reader_next(reader, &chunk, error))
+            return false;
+        if (chunk.length == 0)
+            break;
+        if (chunk.bytes && !writer_data(writer, chunk.bytes, chunk.length, chunk.offset, error))
+            return false;
+        if (chunk.bytes)
+            digest_chunk(digest, chunk.bytes, chunk.length);
+        else
+            digest_zeros(digest, (chunk.length + DIGEST_CHUNK - 1) / DIGEST_CHUNK);
+        result->size = chunk.offset + chunk.length;
+        progress_add(chunk.length);
+    }
+    digest_end(digest, result->size, result->digest);
+    result->data = writer_written(writer);
+    return writer_end(writer, result->size, error);
+}
+
+/* Content of this process to a place on this machine. */
+static bool
+write_here(const ByteSource *source, const char *path, const MoveOptions *options,
+           StreamResult *result, GError **error)
+{
+    g_autoptr(Writer) writer = writer_open(path, options, error);
+    g_autoptr(Reader) reader = reader_of_bytes(source);
+    guint8 again[DIGEST_LENGTH];
+
+    progress_expect(source->size);
+    if (!writer || !write_chunks(reader, writer, result, error))
+        return false;
+    if (!options->readback)
+        return true;
+    return digest_readback(writer_fd(writer), result->size, again, error) &&
+           digest_compare(again, result->digest, "the storage gives back other data than written",
+                          error);
+}
+
+static bool
+transfer_between(const TransferEnd *from, const TransferEnd *to, const MoveOptions *options,
+                 StreamResult *result, GError **error)
 {
     g_auto(Side) source = {
         .session = from->session, .ssh = {.in = -1, .out = -1, .err = -1}
@@ -295,8 +375,7 @@ transfer_run(const TransferEnd *from, const TransferEnd *to, bool tree, StreamRe
     };
     GError *local = NULL;
 
-    *result = (StreamResult){0};
-    bool done = move(from, to, &source, &sink, tree, result, &local);
+    bool done = move(from, to, options, &source, &sink, result, &local);
     if (sink.ssh.in >= 0) { /* the end of what is sent */
         close(sink.ssh.in);
         sink.ssh.in = -1;
@@ -308,4 +387,16 @@ transfer_run(const TransferEnd *from, const TransferEnd *to, bool tree, StreamRe
         return false;
     }
     return compare(&source, &sink, result, error);
+}
+
+bool
+transfer_run(const TransferEnd *from, const TransferEnd *to, const MoveOptions *options,
+             StreamResult *result, GError **error)
+{
+    const MoveOptions plain = {0};
+
+    options = options ? options : &plain;
+    *result = (StreamResult){0};
+    return from->session || to->session ? transfer_between(from, to, options, result, error)
+                                        : write_here(from->bytes, to->path, options, result, error);
 }

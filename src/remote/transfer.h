@@ -11,12 +11,16 @@
 #include "remote/session.h"
 
 typedef struct TransferEnd {
-    RemoteSession *session; /* NULL: this machine */
-    const char *path;
+    RemoteSession *session;  /* NULL: this machine */
+    const char *path;        /* a file or device */
+    const ByteSource *bytes; /* instead of a path to read: what this process makes */
+    bool tree;               /* a directory may come, at both ends */
 } TransferEnd;
 
-/* A file, or with `tree` a directory, to a path where nothing is yet. *result is what the receiver
- * has written and flushed; its digest was compared with the sender's. What is incomplete after a
- * failure stays there. */
-bool transfer_run(const TransferEnd *from, const TransferEnd *to, bool tree, StreamResult *result,
-                  GError **error);
+/* *result is what the receiver has written and flushed; its digest was compared with the sender's.
+ * What is incomplete after a failure stays there. `options` may be NULL. */
+bool transfer_run(const TransferEnd *from, const TransferEnd *to, const MoveOptions *options,
+                  StreamResult *result, GError **error);
+
+/* DIRECT=NO: no host connects to another. ONEVOL_DIRECT in the environment wins. */
+void transfer_forbid_direct(void);

@@ -146,7 +146,8 @@ remember(const char *key, const struct stat *info, const Content *content)
     clock_gettime(CLOCK_REALTIME, &now);
     gint64 age =
         (now.tv_sec - info->st_ctim.tv_sec) * 1000000000ll + (now.tv_nsec - info->st_ctim.tv_nsec);
-    if (age < SETTLED_NS)
+    /* LizardFS and its like count whole seconds, and their clients tell of a write a second late */
+    if (age < SETTLED_NS || info->st_ctim.tv_nsec == 0)
         return;
     Known *entry = g_new(Known, 1);
     *entry = (Known){.content = *content, .info = *info};
@@ -268,7 +269,7 @@ read_elsewhere(const Host *host, const char *key, const char *path, const char *
     char *copy = host_copy(host, path, scratch, error);
     bool done = copy && read_file(copy, format, content, error);
     host_uncopy(host, copy);
-    if (!done || !stamp)
+    if (!done || !stamp || strstr(stamp, ".0000000000")) /* whole seconds, as above */
         return done;
     Known *fresh = g_new(Known, 1);
     *fresh = (Known){.content = *content, .stamp = g_steal_pointer(&stamp)};

@@ -103,7 +103,7 @@ static void
 append_disk(GString *xml, const World *world, const Vm *vm, const Disk *disk)
 {
     g_string_append(xml, "<DISK>");
-    text(xml, "ALLOW_ORPHANS", "YES");
+    text(xml, "ALLOW_ORPHANS", disk->orphans ? disk->orphans : "YES");
     value_int(xml, "CLUSTER_ID", 0);
     value_int(xml, "DISK_ID", disk->id);
     text(xml, "DISK_TYPE", "FILE");
@@ -163,7 +163,7 @@ append_history(GString *xml, const World *world, const Vm *vm, guint sequence)
     number(xml, "CID", 0);
     number(xml, "STIME", STARTED + sequence);
     number(xml, "ETIME", last ? 0 : STARTED + sequence + 1);
-    text(xml, "VM_MAD", "kvm");
+    text(xml, "VM_MAD", vm->hypervisor ? vm->hypervisor : "kvm");
     text(xml, "TM_MAD", world->driver);
     number(xml, "DS_ID", record->datastore->id);
     if (release_from(world->release, RELEASE(7, 0, 0)))
@@ -184,7 +184,7 @@ append_disk_snapshots(GString *xml, const Disk *disk)
     if (list->len == 0)
         return;
     g_string_append(xml, "<SNAPSHOTS>");
-    text(xml, "ALLOW_ORPHANS", "YES");
+    text(xml, "ALLOW_ORPHANS", disk->orphans ? disk->orphans : "YES");
     value_int(xml, "CURRENT_BASE", -1);
     value_int(xml, "DISK_ID", disk->id);
     value_int(xml, "NEXT_SNAPSHOT", next);

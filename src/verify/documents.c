@@ -70,6 +70,7 @@ datastore_template(GString *xml, const World *world, const Datastore *datastore)
     if (datastore->keep_format)
         text(xml, "CONVERT", "no");
     text(xml, "DISK_TYPE", "FILE");
+    text(xml, "LIVE_COPY", "SUSPEND"); /* the stand-in for a hypervisor obeys everywhere */
     if (datastore->driver)
         text(xml, "DRIVER", datastore->driver);
     if (system && release_from(world->release, RELEASE(7, 2, 0))) {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "verify/iso.h"
 #include "verify/life.h"
+#include "verify/matrix.h"
 
 #include <string.h>
 
@@ -136,6 +137,7 @@ play_context(Player *player, Vm *vm, const char *words, const char *what)
     PlayAnswer answer;
 
     Row *row = transfer_line(player, line, what, MUST_WORK, &answer);
+    matrix_mark(row, "file", vm->state, vm->lcm_state);
     g_free(answer.out);
     if (answer.succeeded) {
         vm->directory_present = vm->directory_allowed = true;

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "verify/hypervisor.h"
+#include "verify/matrix.h"
 #include "verify/scenarios.h"
 
 #include <libxml/parser.h>
@@ -21,7 +23,7 @@ enum { EXIT_OK, EXIT_FAILURES, EXIT_USAGE };
 typedef struct Options {
     char *driver, *as, *directory, *onevol, *remotes, *release, *only, *hosts;
     int size_mb, timeout;
-    gboolean twice, json, keep, verbose;
+    gboolean twice, json, keep, matrix, verbose;
 } Options;
 
 static void
@@ -55,21 +57,22 @@ parse_options(int *argc, char ***argv, Options *options, GError **error)
     const GOptionArg number = G_OPTION_ARG_INT, flag = G_OPTION_ARG_NONE;
     Options *o = options;
     const GOptionEntry entries[] = {
-        {"driver",     0,   0, text,   &o->driver,    "the driver to play",             "NAME"    },
-        {"directory",  0,   0, path,   &o->directory, "where: empty, or not there yet", "DIR"     },
-        {"as",         0,   0, text,   &o->as,        "install it under another name",  "OTHER"   },
-        {"onevol",     0,   0, path,   &o->onevol,    "the onevol to install",          "PATH"    },
-        {"remotes",    0,   0, path,   &o->remotes,   "driver files, instead of setup", "DIR"     },
-        {"opennebula", 0,   0, text,   &o->release,   "5.4.0 to 7.4.0 (default)",       "VERSION" },
-        {"only",       0,   0, text,   &o->only,      "these operations",               "NAME,..."},
-        {"hosts",      0,   0, text,   &o->hosts,     "other machines, by ssh",         "NAME,..."},
-        {"size",       0,   0, number, &o->size_mb,   "of images (default 256)",        "MB"      },
-        {"timeout",    0,   0, number, &o->timeout,   "of an action (default 120)",     "SECONDS" },
-        {"twice",      0,   0, flag,   &o->twice,     "run each action a second time",  NULL      },
-        {"json",       0,   0, flag,   &o->json,      "one JSON document, no table",    NULL      },
-        {"keep",       0,   0, flag,   &o->keep,      "leave the directory as it is",   NULL      },
-        {"verbose",    'v', 0, flag,   &o->verbose,   "show each command",              NULL      },
-        {NULL,         0,   0, flag,   NULL,          NULL,                             NULL      },
+        {"driver",     0,   0, text,   &o->driver,    "the driver to play",                 "NAME"    },
+        {"directory",  0,   0, path,   &o->directory, "where: empty, or not there yet",     "DIR"     },
+        {"as",         0,   0, text,   &o->as,        "install it under another name",      "OTHER"   },
+        {"onevol",     0,   0, path,   &o->onevol,    "the onevol to install",              "PATH"    },
+        {"remotes",    0,   0, path,   &o->remotes,   "driver files, instead of setup",     "DIR"     },
+        {"opennebula", 0,   0, text,   &o->release,   "5.4.0 to 7.4.0 (default)",           "VERSION" },
+        {"only",       0,   0, text,   &o->only,      "these operations",                   "NAME,..."},
+        {"hosts",      0,   0, text,   &o->hosts,     "other machines, by ssh",             "NAME,..."},
+        {"size",       0,   0, number, &o->size_mb,   "of images (default 256)",            "MB"      },
+        {"timeout",    0,   0, number, &o->timeout,   "of an action (default 120)",         "SECONDS" },
+        {"twice",      0,   0, flag,   &o->twice,     "run each action a second time",      NULL      },
+        {"json",       0,   0, flag,   &o->json,      "one JSON document, no table",        NULL      },
+        {"matrix",     0,   0, flag,   &o->matrix,    "what was played, by disk and state", NULL      },
+        {"keep",       0,   0, flag,   &o->keep,      "leave the directory as it is",       NULL      },
+        {"verbose",    'v', 0, flag,   &o->verbose,   "show each command",                  NULL      },
+        {NULL,         0,   0, flag,   NULL,          NULL,                                 NULL      },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_autoptr(GString) summary =
@@ -152,6 +155,7 @@ make_settings(const Options *options, Settings *settings, Release *release, GErr
         .timeout_ms = SECONDS(options->timeout),
         .twice = options->twice,
         .json = options->json,
+        .matrix = options->matrix,
         .keep = options->keep,
         .verbose = options->verbose};
 
@@ -199,6 +203,14 @@ play_all(Player *player)
 }
 
 static bool
+is_installed(const char *plane, const char *action, gpointer data)
+{
+    g_autofree char *program = play_program(data, plane, action);
+
+    return program != NULL;
+}
+
+static bool
 play(Player *player, GError **error)
 {
     player->server = server_start(player->world, error);
@@ -207,6 +219,11 @@ play(Player *player, GError **error)
 
     if (good)
         play_all(player);
+    if (good) /* while the driver's files are there */
+        report_set_matrix(
+            player->report,
+            matrix_new(report_rows(player->report), player->world->release, is_installed, player),
+            !player->settings->only, player->settings->matrix);
     if (player->environment && player->settings->keep)
         fprintf(stderr, "onevol verify: '%s' is kept\n", player->world->root);
     else if (player->environment)
@@ -254,6 +271,9 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     Release release;
 
+    int called;
+    if (hypervisor_is_called(argc, argv, &called))
+        return called;
     log_set_subject("verify");
     cancel_install();
     if (!parse_options(&argc, &argv, &options, &error) ||

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "verify/connections.h"
 #include "verify/contract.h"
+#include "verify/hypervisor.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -63,6 +64,8 @@ play_call(Player *player, const Call *call, PlayAnswer *answer)
     answer->status = contract_status(player->world->release, &result);
     contract_judge(player->world->release, call, answer->status, &result, row);
     answer->succeeded = answer->status == 0;
+    row->refused = !answer->succeeded && call->expectation != MUST_WORK;
+    hypervisor_judge(player, row);
     row->err = g_steal_pointer(&result.err);
     if (answer != &ignored) {
         answer->out = g_steal_pointer(&result.out);

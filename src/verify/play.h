@@ -24,7 +24,7 @@ typedef struct Settings {
     char **hosts; /* NULL: this machine alone */
     guint64 size_mb;
     unsigned timeout_ms;
-    bool twice, json, keep, verbose;
+    bool twice, json, keep, matrix, verbose;
 } Settings;
 
 typedef struct Player {

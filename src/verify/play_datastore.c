@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "verify/documents.h"
+#include "verify/matrix.h"
 
 #include <string.h>
 
@@ -40,11 +41,25 @@ datastore_call(Player *player, const Call *call, const char *document, int id, P
     return play_call(player, &complete, answer);
 }
 
+/* The column of the matrix that an image is in; its row is the format. */
+static void
+mark(Row *row, const Image *image, const char *format)
+{
+    const char *role = image->type == IMAGE_OS          ? "OS"
+                       : image->type == IMAGE_DATABLOCK ? "datablock"
+                       : image->type == IMAGE_CDROM     ? "CD-ROM"
+                                                        : "file";
+
+    if (format)
+        matrix_mark_text(row, role, g_intern_string(format));
+}
+
 static char *
 source_path(const Player *player, const char *source)
 {
-    return *source == '/' ? g_strdup(source)
-                          : g_build_filename(player->world->sources, source, NULL);
+    return *source == '/' || strstr(source, "://")
+               ? g_strdup(source)
+               : g_build_filename(player->world->sources, source, NULL);
 }
 
 bool
@@ -59,6 +74,7 @@ datastore_stat(Player *player, const char *path, Datastore *datastore, guint64 e
 
     for (int run = 0; good && run < 1 + player->settings->twice; run++) {
         Row *row = datastore_call(player, &call, document, 3, &answer);
+        matrix_mark_text(row, g_str_has_suffix(path, ".iso") ? "CD-ROM" : "OS", "a file");
         g_autofree char *want = g_strdup_printf("%" G_GUINT64_FORMAT, expected_mb);
         if (answer.succeeded && strcmp(answer.out, want) != 0)
             row_problem(row, want, "'%s'", answer.out);
@@ -130,7 +146,7 @@ import_image(Player *player, const Import *import, GError **error)
     if (!content_read(world->frontend, path, import->source_format, &content, error))
         return NULL;
     Image *image = world_image(world, import->type, import->datastore);
-    image->path = g_steal_pointer(&path);
+    image->path = import->path ? g_strdup(import->path) : g_steal_pointer(&path);
     image->content = content;
     image->size_mb = (content.bytes + MEBIBYTE - 1) / MEBIBYTE;
     image->checksum_name = import->checksum_name;
@@ -165,6 +181,7 @@ datastore_cp(Player *player, const Import *import)
         return NULL;
     }
     Row *row = import_call(player, import, image, MUST_WORK, &answer);
+    mark(row, image, import->format);
     image->format = g_strdup(import->format);
     return finish_image(player, image, &answer,
                         release_from(player->world->release, RELEASE(6, 0, 0)), row);
@@ -178,7 +195,7 @@ datastore_cp_refused(Player *player, const Import *import)
     g_autofree char *path = source_path(player, import->source);
     Image *image = world_image(world, import->type, import->datastore);
 
-    image->path = g_steal_pointer(&path);
+    image->path = import->path ? g_strdup(import->path) : g_steal_pointer(&path);
     image->size_mb = 1;
     image->checksum_name = import->checksum_name;
     image->checksum = g_strdup(import->checksum);
@@ -237,6 +254,7 @@ datastore_mkfs(Player *player, Datastore *datastore, const char *format, const c
     image->persistent = persistent;
     g_autofree char *document = document_action(player->world, image, datastore, NULL);
     Row *row = datastore_call(player, &call, document, image->id, &answer);
+    mark(row, image, format);
     if (answer.succeeded && row_ok(row)) {
         judge_source(player, answer.out, row);
         image->source = g_strdup(answer.out);
@@ -262,6 +280,7 @@ datastore_mkfs_save_as(Player *player, const Vm *vm, const Disk *disk, guint64 s
     image->saved_disk = disk->id;
     g_autofree char *document = document_action(player->world, image, image->datastore, NULL);
     Row *row = datastore_call(player, &call, document, image->id, &answer);
+    mark(row, image, "save_as");
     g_free(image->format);
     image->format = g_strdup(disk->format);
     return finish_image(player, image, &answer, false, row);
@@ -282,6 +301,7 @@ datastore_clone(Player *player, Image *original)
     image->content = original->content;
     g_autofree char *document = document_action(player->world, image, image->datastore, NULL);
     Row *row = datastore_call(player, &call, document, image->id, &answer);
+    mark(row, image, image->format);
     image->cloning_id = -1;
     return finish_image(player, image, &answer, false, row);
 }
@@ -298,6 +318,7 @@ datastore_rm(Player *player, Image *image)
     PlayAnswer answer;
 
     Row *row = datastore_call(player, &call, document, id, &answer);
+    mark(row, image, image->format);
     if (answer.succeeded)
         world_forget_image(world, image);
     g_free(answer.out);
@@ -318,6 +339,7 @@ datastore_snapshot(Player *player, const char *action, Image *image, int id)
     image->target_snapshot = id;
     g_autofree char *document = document_action(world, image, image->datastore, NULL);
     Row *row = datastore_call(player, &call, document, image->id, &answer);
+    mark(row, image, image->format);
     image->target_snapshot = -1;
     g_free(answer.out);
     Snapshot *snapshot = snapshot_find(image->snapshots, id);
@@ -342,6 +364,7 @@ datastore_export(Player *player, Image *image)
     PlayAnswer answer;
 
     Row *row = datastore_call(player, &call, document, image->id, &answer);
+    mark(row, image, image->format);
     for (size_t i = 0; answer.succeeded && i < G_N_ELEMENTS(elements); i++)
         if (!strstr(answer.out, elements[i]))
             row_problem(row, elements[i], "'%s'", answer.out);

@@ -20,7 +20,8 @@ bool datastore_stat(Player *player, const char *path, Datastore *datastore, guin
 typedef struct Import {
     ImageType type;
     Datastore *datastore;
-    const char *source;        /* a file's name in the sources, or a path */
+    const char *source;        /* a file's name in the sources, or a path: the content */
+    const char *path;          /* PATH, if it is something else than that */
     const char *source_format; /* raw or qcow2 */
     const char *format;        /* of the image that has to come out */
     const char *checksum_name, *checksum;

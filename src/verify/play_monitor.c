@@ -6,6 +6,7 @@
 #include "base/command.h"
 #include "base/error.h"
 #include "verify/documents.h"
+#include "verify/matrix.h"
 #include "verify/play_datastore.h"
 
 #include <stdlib.h>
@@ -153,6 +154,8 @@ datastore_monitor(Player *player, Datastore *datastore, bool vm_disks)
     for (int run = 0; good && run < 1 + player->settings->twice; run++) {
         PlayAnswer answer;
         Row *row = datastore_call(player, &call, document, datastore->id, &answer);
+        matrix_mark_text(row, system ? "VM" : "datastore",
+                         system ? "system datastore" : "monitored");
         if (answer.succeeded)
             judge_monitor(player, datastore, vm_disks, answer.out, row);
         g_free(answer.out);
@@ -226,6 +229,7 @@ host_monitor(Player *player, const Host *host, Datastore *datastore)
     const Call call = {
         .action = "monitor_ds", .what = host->name, .line = line, .output = OUTPUT_LINES};
     Row *row = play_call(player, &call, &answer);
+    matrix_mark_text(row, "VM", "system datastore");
     if (answer.succeeded)
         judge_host_output(player, host, datastore, answer.out, row);
     g_free(answer.out);

@@ -2,6 +2,7 @@
 #include "verify/report.h"
 
 #include "base/error.h"
+#include "verify/matrix.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -19,6 +20,8 @@ typedef struct Absence {
 
 struct Report {
     bool json, headed;
+    bool whole, show_matrix;
+    Matrix *matrix; /* at the end */
     GPtrArray *rows, *absent;
 };
 
@@ -72,6 +75,8 @@ report_free(Report *report)
         return;
     g_ptr_array_unref(report->rows);
     g_ptr_array_unref(report->absent);
+    if (report->matrix)
+        matrix_free(report->matrix);
     g_free(report);
 }
 
@@ -192,7 +197,21 @@ report_failures(const Report *report)
     unsigned good, bad;
 
     count(report, &good, &bad);
-    return bad;
+    return bad + (report->matrix && report->whole ? report->matrix->gaps : 0);
+}
+
+const GPtrArray *
+report_rows(const Report *report)
+{
+    return report->rows;
+}
+
+void
+report_set_matrix(Report *report, Matrix *matrix, bool whole, bool show)
+{
+    report->matrix = matrix;
+    report->whole = whole;
+    report->show_matrix = show;
 }
 
 typedef struct Total {
@@ -283,13 +302,19 @@ print_end(const Report *report, const char *driver, const char *release, double 
 
     count(report, &good, &bad);
     print_totals(report);
+    if (report->matrix && report->show_matrix)
+        matrix_print(report->matrix);
     putchar('\n');
+    if (report->matrix && report->whole)
+        matrix_print_gaps(report->matrix);
     for (guint i = 0; i < report->absent->len; i++) {
         const Absence *absence = report->absent->pdata[i];
         printf("not played: %s (%s)\n", absence->name, absence->reason);
     }
-    printf("verify: %u actions ok, %u failed (driver %s, OpenNebula %s, %.1f s)\n", good, bad,
-           driver, release, seconds);
+    printf("verify: %u actions ok, %u failed", good, bad);
+    if (report->matrix && report->whole && report->matrix->gaps)
+        printf(", %u not played", report->matrix->gaps);
+    printf(" (driver %s, OpenNebula %s, %.1f s)\n", driver, release, seconds);
 }
 
 static json_t *
@@ -316,6 +341,21 @@ row_json(const Row *row)
     return object;
 }
 
+static json_t *
+matrix_json(const Matrix *matrix)
+{
+    json_t *cells = json_array();
+
+    for (guint i = 0; matrix && i < matrix->cells->len; i++) {
+        const Cell *cell = matrix->cells->pdata[i];
+        json_array_append_new(
+            cells, json_pack("{ss ss ss ss ss ss?}", "plane", cell->plane, "action", cell->action,
+                             "role", cell->role, "state", cell->state, "result",
+                             matrix_result_text(cell->result), "reason", cell->reason));
+    }
+    return cells;
+}
+
 static void
 print_json(const Report *report, const char *driver, const char *release, double seconds)
 {
@@ -337,9 +377,10 @@ print_json(const Report *report, const char *driver, const char *release, double
         json_array_append_new(
             absent, json_pack("{ss ss}", "action", absence->name, "reason", absence->reason));
     }
-    json_t *root = json_pack("{ss ss si si sf so so so}", "driver", driver, "opennebula", release,
-                             "ok", (int)good, "failed", (int)bad, "seconds", seconds, "actions",
-                             actions, "summary", summary, "not_played", absent);
+    json_t *root =
+        json_pack("{ss ss si si sf so so so so}", "driver", driver, "opennebula", release, "ok",
+                  (int)good, "failed", (int)bad, "seconds", seconds, "actions", actions, "summary",
+                  summary, "not_played", absent, "matrix", matrix_json(report->matrix));
     json_dumpf(root, stdout, JSON_INDENT(1));
     putchar('\n');
     json_decref(root);

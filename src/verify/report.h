@@ -11,6 +11,9 @@
 typedef struct Row {
     const char *operation, *action; /* kept by reference */
     char *what;
+    /* what it was about, for the matrix: see matrix_mark() */
+    const char *role, *state;
+    bool refused;
     bool check; /* verify's own look at the data: shown only if something is wrong */
     double ms;
     unsigned calls;  /* XML-RPC calls that the action made */
@@ -40,5 +43,11 @@ row_ok(const Row *row)
 }
 
 unsigned report_failures(const Report *report);
+/* Of Row. */
+const GPtrArray *report_rows(const Report *report);
+/* How the end is printed: gaps of the matrix are failures if `whole`; all of it is shown if asked
+ * for. Taken over. */
+typedef struct Matrix Matrix;
+void report_set_matrix(Report *report, Matrix *matrix, bool whole, bool show);
 /* Prints the end. */
 void report_finish(Report *report, const char *driver, const char *release, double seconds);

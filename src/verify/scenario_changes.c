@@ -3,6 +3,7 @@
  * Resize, snapshots and save-as of disks, snapshots of images. A driver need not have them: what is
  * not installed is named at the end.
  */
+#include "verify/changes.h"
 #include "verify/scenarios.h"
 
 static Vm *
@@ -29,20 +30,6 @@ given_vm(Player *player, bool with_qcow2)
     return vm;
 }
 
-static bool
-resize(Player *player, Vm *vm, Disk *disk, int lcm_state, guint64 size_mb)
-{
-    GPtrArray *steps = steps_new();
-
-    vm_set_state(vm, STATE_ACTIVE, lcm_state);
-    disk->resizing = true;
-    steps_resize(player, vm, disk, size_mb, steps);
-    bool good =
-        transfer_play(player, vm, lcm_state == LCM_DISK_RESIZE ? NULL : "disk_resize", steps);
-    disk->resizing = false;
-    return good;
-}
-
 /* oned refuses it before; a driver that is asked by hand must too. */
 static void
 shrink(Player *player, Vm *vm, Disk *disk)
@@ -65,7 +52,7 @@ scenario_resize(Player *player)
     bool good = vm != NULL;
     for (guint i = 0; good && i < vm->disks->len; i++) {
         Disk *disk = vm->disks->pdata[i];
-        good = resize(player, vm, disk, LCM_DISK_RESIZE_POWEROFF, disk->size_mb + 3) &&
+        good = change_resize(player, vm, disk, LCM_DISK_RESIZE_POWEROFF, disk->size_mb + 3) &&
                guest_write(player, vm, disk);
     }
     if (good)
@@ -73,8 +60,8 @@ scenario_resize(Player *player)
     if (good)
         good = life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_UNDEPLOY, world->host,
                          world->system, world->frontend, world->system) &&
-               resize(player, vm, vm->disks->pdata[1], LCM_DISK_RESIZE_UNDEPLOYED,
-                      player->settings->size_mb + 9);
+               change_resize(player, vm, vm->disks->pdata[1], LCM_DISK_RESIZE_UNDEPLOYED,
+                             player->settings->size_mb + 9);
     /* tried again after a failure: now the lines name the last host, too */
     if (good)
         (void)life_terminate(player, vm, NULL);
@@ -83,28 +70,19 @@ scenario_resize(Player *player)
     remove_images(player);
 }
 
+#define TAKE(id) change_snapshot(player, vm, "snap_create", disk, id, LCM_DISK_SNAPSHOT_POWEROFF)
+#define REVERT(id)                                                                                 \
+    change_snapshot(player, vm, "snap_revert", disk, id, LCM_DISK_SNAPSHOT_REVERT_POWEROFF)
+#define DROP(id)                                                                                   \
+    change_snapshot(player, vm, "snap_delete", disk, id, LCM_DISK_SNAPSHOT_DELETE_POWEROFF)
+
+/* A snapshot that was removed is not there any more. */
 static bool
-snapshot(Player *player, Vm *vm, const char *action, Disk *disk, int id, int lcm_state)
+is_gone(Player *player, Vm *vm, Disk *disk, int id)
 {
-    GPtrArray *steps = steps_new();
-    GPtrArray *snapshots = disk_snapshots(disk);
-
-    if (!snapshot_find(snapshots, id)) { /* oned adds the record before it asks */
-        snapshot_add(snapshots, id, disk->size_mb, disk_content(disk));
-        *disk_next_snapshot(disk) = id + 1;
-    }
-    vm_set_state(vm, STATE_ACTIVE, lcm_state);
-    disk->snapshot_in_progress = id;
-    steps_snapshot(player, vm, action, disk, id, steps);
-    bool good = transfer_play(player, vm, "disk_snapshot", steps);
-    disk->snapshot_in_progress = -1;
-    vm_set_state(vm, STATE_POWEROFF, LCM_INIT);
-    return good;
+    change_snapshot_refused(player, vm, "snap_revert", disk, id, LCM_DISK_SNAPSHOT_REVERT_POWEROFF);
+    return true;
 }
-
-#define TAKE(id) snapshot(player, vm, "snap_create", disk, id, LCM_DISK_SNAPSHOT_POWEROFF)
-#define REVERT(id) snapshot(player, vm, "snap_revert", disk, id, LCM_DISK_SNAPSHOT_REVERT_POWEROFF)
-#define DROP(id) snapshot(player, vm, "snap_delete", disk, id, LCM_DISK_SNAPSHOT_DELETE_POWEROFF)
 
 /* Reverts in any order, newer ones survive; ids above 9; the disk does not change by a delete. */
 static bool
@@ -112,7 +90,8 @@ snapshot_story(Player *player, Vm *vm, Disk *disk)
 {
     return TAKE(0) && guest_write(player, vm, disk) && TAKE(1) && guest_write(player, vm, disk) &&
            TAKE(12) && guest_write(player, vm, disk) && REVERT(1) && REVERT(12) && REVERT(0) &&
-           guest_write(player, vm, disk) && DROP(1) && REVERT(12) && DROP(0);
+           guest_write(player, vm, disk) && DROP(1) && is_gone(player, vm, disk, 1) && REVERT(12) &&
+           DROP(0);
 }
 
 /* Snapshots go along with a cold migration. */
@@ -132,22 +111,6 @@ revert_elsewhere(Player *player, Vm *vm)
     return good;
 }
 
-static void
-live_snapshot(Player *player, Vm *vm, Disk *disk)
-{
-    GPtrArray *steps = steps_new();
-
-    snapshot_add(disk_snapshots(disk), 20, disk->size_mb, disk_content(disk));
-    vm_set_state(vm, STATE_ACTIVE, LCM_DISK_SNAPSHOT);
-    disk->snapshot_in_progress = 20;
-    steps_snapshot(player, vm, "snap_create_live", disk, 20, steps);
-    /* there is no hypervisor here to stop the guest's writes: a refusal is right too */
-    if (!transfer_refused(player, vm, NULL, steps, MAY_FAIL))
-        g_ptr_array_remove(disk_snapshots(disk), snapshot_find(disk_snapshots(disk), 20));
-    disk->snapshot_in_progress = -1;
-    vm_set_state(vm, STATE_POWEROFF, LCM_INIT);
-}
-
 void
 scenario_snapshots(Player *player)
 {
@@ -161,7 +124,7 @@ scenario_snapshots(Player *player)
     for (guint i = 0; good && i < 3; i++)
         good = snapshot_story(player, vm, vm->disks->pdata[i]);
     if (good && play_has(player, "tm", "snap_create_live"))
-        live_snapshot(player, vm, vm->disks->pdata[1]);
+        (void)change_snapshot_live(player, vm, vm->disks->pdata[1], 20);
     good = good && revert_elsewhere(player, vm);
     /* with snapshots on its disks the VM goes to the front-end, and ends there */
     good = good && life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_STOP, world->host2,
@@ -171,30 +134,6 @@ scenario_snapshots(Player *player)
     else if (vm)
         life_abandon(player, vm);
     remove_images(player);
-}
-
-static bool
-save_as(Player *player, Vm *vm, Disk *disk, int snapshot_id, const Host *host, int lcm_state)
-{
-    Image *target = datastore_mkfs_save_as(player, vm, disk, disk->size_mb);
-    GPtrArray *steps = steps_new();
-
-    if (!target) {
-        g_ptr_array_unref(steps);
-        return false;
-    }
-    vm_set_state(vm, STATE_ACTIVE, lcm_state);
-    disk->saving = true;
-    steps_save(player, vm, host, disk, snapshot_id, target, steps);
-    bool good = true;
-    if (lcm_state == LCM_HOTPLUG_SAVEAS) {
-        if (!transfer_refused(player, vm, "disk_saveas", steps, MAY_FAIL))
-            (void)datastore_rm(player, target);
-    } else {
-        good = transfer_play(player, vm, "disk_saveas", steps);
-    }
-    disk->saving = false;
-    return good;
 }
 
 void
@@ -209,22 +148,22 @@ scenario_save_as(Player *player)
     if (good && with_snapshots) {
         Disk *disk = vm->disks->pdata[1];
         good = TAKE(0) && guest_write(player, vm, disk) &&
-               save_as(player, vm, disk, 0, NULL, LCM_HOTPLUG_SAVEAS_POWEROFF);
+               change_save_as(player, vm, disk, 0, NULL, LCM_HOTPLUG_SAVEAS_POWEROFF);
     }
     for (guint i = 0; good && i < 3; i++)
-        good = save_as(player, vm, vm->disks->pdata[i], -1, NULL,
-                       i ? LCM_HOTPLUG_SAVEAS_SUSPENDED : LCM_HOTPLUG_SAVEAS_POWEROFF);
+        good = change_save_as(player, vm, vm->disks->pdata[i], -1, NULL,
+                              i ? LCM_HOTPLUG_SAVEAS_SUSPENDED : LCM_HOTPLUG_SAVEAS_POWEROFF);
     if (good)
-        good = save_as(player, vm, vm->disks->pdata[1], -1, NULL, LCM_HOTPLUG_SAVEAS);
+        good = change_save_as(player, vm, vm->disks->pdata[1], -1, NULL, LCM_HOTPLUG_SAVEAS);
     good = good && life_move(player, vm, "stop", STATE_ACTIVE, LCM_EPILOG_UNDEPLOY, world->host,
                              world->system, world->frontend, world->system);
     if (good && release_from(world->release, RELEASE(6, 0, 0)))
-        good = save_as(player, vm, vm->disks->pdata[1], -1, world->frontend,
-                       LCM_HOTPLUG_SAVEAS_UNDEPLOYED) &&
-               save_as(player, vm, vm->disks->pdata[0], -1, world->frontend,
-                       LCM_HOTPLUG_SAVEAS_STOPPED) &&
-               (!with_snapshots || save_as(player, vm, vm->disks->pdata[1], 0, world->frontend,
-                                           LCM_HOTPLUG_SAVEAS_STOPPED));
+        good = change_save_as(player, vm, vm->disks->pdata[1], -1, world->frontend,
+                              LCM_HOTPLUG_SAVEAS_UNDEPLOYED) &&
+               change_save_as(player, vm, vm->disks->pdata[0], -1, world->frontend,
+                              LCM_HOTPLUG_SAVEAS_STOPPED) &&
+               (!with_snapshots || change_save_as(player, vm, vm->disks->pdata[1], 0,
+                                                  world->frontend, LCM_HOTPLUG_SAVEAS_STOPPED));
     if (good)
         (void)life_terminate(player, vm, world->frontend);
     else if (vm)
@@ -255,6 +194,22 @@ next_vm(Player *player, Image *image)
     return false;
 }
 
+/* A VM's snapshots of its persistent disk, and what becomes of them. */
+static void
+life_of_snapshots(Player *player, Image *image)
+{
+    Vm *vm = world_vm(player->world);
+    Disk *disk = vm_add_disk(player->world, vm, ROLE_PERSISTENT, image, image->size_mb);
+
+    if (life_deploy(player, vm) && guest_write(player, vm, disk) && TAKE(0) &&
+        guest_write(player, vm, disk) && TAKE(1) && guest_write(player, vm, disk) && TAKE(2) &&
+        guest_write(player, vm, disk))
+        (void)(life_terminate(player, vm, NULL) && next_vm(player, image) &&
+               image_story(player, image));
+    else
+        life_abandon(player, vm);
+}
+
 void
 scenario_image_snapshots(Player *player)
 {
@@ -265,16 +220,13 @@ scenario_image_snapshots(Player *player)
             return;
     if (!play_has(player, "tm", "snap_create"))
         return;
-    Vm *vm = given_vm(player, false);
-    bool good = vm != NULL;
-    Disk *disk = good ? vm->disks->pdata[0] : NULL;
-    Image *image = good ? disk->image : NULL;
-    good = good && TAKE(0) && guest_write(player, vm, disk) && TAKE(1) &&
-           guest_write(player, vm, disk) && TAKE(2) && guest_write(player, vm, disk);
-    if (good)
-        good = life_terminate(player, vm, NULL) && next_vm(player, image) &&
-               image_story(player, image);
-    else if (vm)
-        life_abandon(player, vm);
+    Image *block = given_datablock(player, 16);
+    Image *qcow2 = given_qcow2(player);
+    if (block)
+        life_of_snapshots(player, block);
+    if (qcow2) {
+        qcow2->persistent = true;
+        life_of_snapshots(player, qcow2);
+    }
     remove_images(player);
 }

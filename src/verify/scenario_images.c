@@ -124,8 +124,11 @@ play_datablocks(Player *player)
 {
     World *world = player->world;
 
-    (void)datastore_mkfs(player, world->raw, "raw", NULL, 16, true);
-    (void)datastore_mkfs(player, world->qcow2, "qcow2", NULL, 16, false);
+    Image *blocks[] = {datastore_mkfs(player, world->raw, "raw", NULL, 16, true),
+                       datastore_mkfs(player, world->qcow2, "qcow2", NULL, 16, false)};
+    for (size_t i = 0; i < G_N_ELEMENTS(blocks); i++)
+        if (blocks[i])
+            (void)datastore_clone(player, blocks[i]);
     if (release_from(world->release, RELEASE(6, 0, 0)))
         (void)datastore_mkfs(player, world->raw, "raw", "ext4", 16, true);
 }
@@ -168,6 +171,8 @@ scenario_images(Player *player)
         (void)datastore_clone(player, qcow2);
     if (raw && play_has(player, "datastore", "export"))
         (void)datastore_export(player, raw);
+    if (qcow2 && play_has(player, "datastore", "export"))
+        (void)datastore_export(player, qcow2);
     play_monitors(player);
     remove_images(player);
 }

@@ -4,6 +4,7 @@
  * actions, which a driver without backups has to refuse.
  */
 #include "verify/documents.h"
+#include "verify/matrix.h"
 #include "verify/scenarios.h"
 
 #include <string.h>
@@ -58,6 +59,7 @@ migrate_action(Player *player, Vm *vm, const char *action, const char *caller, c
                                                 *caller ? ", called by " : "", caller);
         Row *row =
             transfer_line_input(player, line, input ? packed : NULL, what, MUST_WORK, &answer);
+        matrix_mark(row, "VM", vm->state, vm->lcm_state);
         g_free(answer.out);
         good = play_settle(player, row);
     }
@@ -137,8 +139,26 @@ backup_action(Player *player, Vm *vm, const char *action, Expectation expectatio
 
     if (!play_has(player, "tm", action))
         return;
-    (void)play_settle(
-        player, transfer_line_input(player, line, document, "full backup", expectation, NULL));
+    Row *row = transfer_line_input(player, line, document, "full backup", expectation, NULL);
+    matrix_mark(row, "VM", vm->state, vm->lcm_state);
+    (void)play_settle(player, row);
+}
+
+/* argv and an empty stdin (opennebula-protocol 2.8). */
+static void
+restore(Player *player, Vm *vm)
+{
+    const World *world = player->world;
+    g_autofree char *directory = vm_directory_text(world, vm, vm->place.datastore);
+    g_autofree char *line = g_strdup_printf("restore %s %s:%s %d 17 -1 -1", world->driver,
+                                            vm_last(vm)->host->name, directory, vm->id);
+
+    vm_set_state(vm, STATE_ACTIVE, LCM_RESTORE);
+    if (!release_from(world->release, RELEASE(6, 10, 0)) || !play_has(player, "tm", "restore"))
+        return;
+    Row *row = transfer_line(player, line, "of a backup", MUST_FAIL, NULL);
+    matrix_mark(row, "VM", vm->state, vm->lcm_state);
+    (void)play_settle(player, row);
 }
 
 void
@@ -153,6 +173,7 @@ scenario_backup(Player *player)
         vm_set_state(vm, STATE_ACTIVE, LCM_BACKUP);
         backup_action(player, vm, "prebackup_live", MUST_FAIL);
         backup_action(player, vm, "postbackup_live", MUST_WORK);
+        restore(player, vm);
         (void)life_terminate(player, vm, NULL);
     }
     remove_images(player);

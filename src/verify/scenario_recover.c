@@ -4,6 +4,8 @@
  */
 #include "verify/scenarios.h"
 
+#include <string.h>
+
 static bool
 add_disks(Player *player, Vm *vm)
 {
@@ -18,6 +20,15 @@ add_disks(Player *player, Vm *vm)
     vm_add_disk(world, vm, ROLE_PRIVATE, private, private->size_mb + 2);
     vm_add_disk(world, vm, ROLE_CDROM, cdrom, cdrom->size_mb);
     vm_add_volatile(world, vm, "raw", NULL, 8);
+    vm_add_volatile(world, vm, "swap", NULL, 4);
+    if (release_from(world->release, RELEASE(6, 0, 0)) && strcmp(world->ln_target, "SYSTEM") != 0) {
+        Image *shareable = given_datablock(player, 8);
+        if (!shareable)
+            return false;
+        shareable->shareable = true;
+        shareable->state = IMAGE_USED_PERS;
+        vm_add_disk(world, vm, ROLE_SHAREABLE, shareable, shareable->size_mb);
+    }
     vm_add_context(vm);
     return true;
 }

@@ -10,6 +10,7 @@ enum {
 
 const Scenario scenarios[] = {
     {"images",          ALWAYS,     scenario_images,          "import, create, copy, remove"  },
+    {"sources",         ALWAYS,     scenario_sources,         "downloads, archives, formats"  },
     {"refused",         ALWAYS,     scenario_refused,         "what must be refused"          },
     {"deploy",          ALWAYS,     scenario_deploy,          "a VM with every kind of disk"  },
     {"attach",          ALWAYS,     scenario_attach,          "disks come and go"             },
@@ -24,5 +25,6 @@ const Scenario scenarios[] = {
     {"image-snapshots", ALWAYS,     scenario_image_snapshots, "snapshots of images not in use"},
     {"live-migration",  ALWAYS,     scenario_live_migration,  "pre-, post- and failmigrate"   },
     {"backup",          BACKUPS,    scenario_backup,          "backup actions"                },
+    {"states",          ALWAYS,     scenario_states,          "every disk in every state"     },
 };
 const size_t scenario_count = G_N_ELEMENTS(scenarios);

@@ -8,6 +8,7 @@
 #include "verify/life.h"
 
 void scenario_images(Player *player);
+void scenario_sources(Player *player);
 void scenario_refused(Player *player);
 void scenario_deploy(Player *player);
 void scenario_attach(Player *player);
@@ -22,6 +23,7 @@ void scenario_save_as(Player *player);
 void scenario_image_snapshots(Player *player);
 void scenario_live_migration(Player *player);
 void scenario_backup(Player *player);
+void scenario_states(Player *player);
 
 typedef struct Scenario {
     const char *name; /* for --only and the table */

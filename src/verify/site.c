@@ -7,6 +7,7 @@
 #include "base/command.h"
 #include "base/error.h"
 #include "verify/content.h"
+#include "verify/hypervisor.h"
 #include "verify/iso.h"
 #include "verify/play.h"
 
@@ -77,7 +78,7 @@ write_configuration(const Player *player, GError **error)
 }
 
 static char **
-child_environment(const Player *player)
+child_environment(const Player *player, GError **error)
 {
     const World *world = player->world;
     GPtrArray *list = g_ptr_array_new();
@@ -88,8 +89,12 @@ child_environment(const Player *player)
     g_ptr_array_add(list, g_strdup_printf("ONE_AUTH=%s/.one/one_auth", world->var));
     g_ptr_array_add(list, g_strdup_printf("HOME=%s", world->var));
     g_ptr_array_add(list, g_strdup_printf("ONEVOL_STATE_DIR=%s/state", world->root));
+    bool good = hypervisor_make(world, list, error);
     g_ptr_array_add(list, NULL);
-    return (char **)g_ptr_array_free(list, FALSE);
+    char **environment = (char **)g_ptr_array_free(list, FALSE);
+    if (!good)
+        g_clear_pointer(&environment, g_strfreev);
+    return environment;
 }
 
 /* An existing directory is used only when it is empty: at the end things below it are removed. */
@@ -177,8 +182,8 @@ site_make(Player *player, GError **error)
         if (g_mkdir_with_parents(directories[i], 0755) != 0)
             return set_error_errno(error, errno, "cannot make '%s'", directories[i]);
     content_set_scratch(world->elsewhere);
-    player->environment = child_environment(player);
-    if (!connect_hosts(world, error))
+    player->environment = child_environment(player, error);
+    if (!player->environment || !connect_hosts(world, error))
         return false;
     g_autofree char *state = g_build_filename(world->root, "state", NULL);
     g_autofree char *remotes = g_build_filename(world->var, "remotes", NULL);

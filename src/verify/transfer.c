@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "verify/effects.h"
+#include "verify/matrix.h"
 
 #include <errno.h>
 #include <string.h>
@@ -73,6 +74,15 @@ copies_of(const Step *step)
     return snapshots && snapshots->len > 0 ? 2 : 1;
 }
 
+static void
+mark(Row *row, const Vm *vm, const Step *step)
+{
+    const char *role = step->disk ? disk_role_name(step->disk)
+                       : step->effect == EFFECT_KERNEL || step->effect == EFFECT_RAMDISK ? "file"
+                                                                                         : "VM";
+    matrix_mark(row, role, vm->state, vm->lcm_state);
+}
+
 static bool
 play_step(Player *player, Vm *vm, const Step *step, const char *line)
 {
@@ -83,6 +93,7 @@ play_step(Player *player, Vm *vm, const Step *step, const char *line)
         PlayAnswer answer;
         player->copies = copies_of(step);
         Row *row = transfer_line(player, line, what, MUST_WORK, &answer);
+        mark(row, vm, step);
         player->copies = 1;
         g_free(answer.out);
         /* the snapshot is gone, there is nothing to delete or revert to any more */
@@ -177,6 +188,7 @@ transfer_refused(Player *player, Vm *vm, const char *name, GPtrArray *steps,
 
     Row *row =
         transfer_line(player, lines ? lines[0] : step->line, step->what, expectation, &answer);
+    mark(row, vm, step);
     g_free(answer.out);
     if (answer.succeeded)
         effect_apply(player, vm, step, row);
@@ -191,10 +203,12 @@ transfer_refused_in_the_end(Player *player, Vm *vm, const char *name, GPtrArray 
     g_auto(GStrv) lines = script_lines(player, vm, name, steps, NULL);
     PlayAnswer answer = {.succeeded = true};
 
-    for (guint i = 0; lines && answer.succeeded && i < steps->len; i++) {
+    /* oned ends at the first that fails; each has to be refused by itself or to do nothing */
+    for (guint i = 0; lines && i < steps->len; i++) {
         const Step *step = steps->pdata[i];
         Row *row = transfer_line(player, lines[i], step->what,
                                  i + 1 < steps->len ? MAY_FAIL : MUST_FAIL, &answer);
+        mark(row, vm, step);
         g_free(answer.out);
         (void)play_settle(player, row);
     }

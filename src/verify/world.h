@@ -85,6 +85,7 @@ typedef struct Disk {
     bool attaching, resizing, saving;
     int snapshot_in_progress; /* -1: none */
     int next_snapshot;
+    const char *orphans;  /* ALLOW_ORPHANS, NULL: YES */
     const char *maker;    /* the action that made it, to be blamed when it turns out wrong */
     Content content;      /* of private and volatile ones; else the image's counts */
     GPtrArray *snapshots; /* of private ones; else the image's count */
@@ -112,6 +113,7 @@ typedef struct Vm {
     GHashTable *context_files; /* name → GBytes */
     GPtrArray *disks;
     GPtrArray *history;
+    const char *hypervisor; /* VM_MAD, NULL: kvm */
     Image *kernel, *ramdisk;
     bool kernel_made, ramdisk_made;
     const char *name;

@@ -57,6 +57,10 @@ frame_is_sensible(const Frame *frame)
         return (frame->flags & ~FRAME_MORE) == 0;
     case FRAME_DATA:
         return frame->flags == 0 && frame->length > 8;
+    case FRAME_PACKED:
+        return frame->flags == 0 && frame->length > 12;
+    case FRAME_PROGRESS:
+        return frame->stream != 0 && frame->flags == 0;
     case FRAME_CREDIT:
         return frame->flags == 0 && frame->length == 4;
     case FRAME_ENTRY:

@@ -19,7 +19,8 @@
  *   8  u32  stream; 0 is control
  *
  * Numbers are little endian. Payloads are GVariants in normal form (message_*), but DATA, which is
- * an offset (u64) and bytes. Messages above FRAME_LIMIT are cut, all but the last with FRAME_MORE.
+ * an offset (u64) and bytes, and PACKED. Messages above FRAME_LIMIT are cut, all but the last with
+ * FRAME_MORE.
  */
 #pragma once
 
@@ -49,6 +50,8 @@ typedef enum {
     FRAME_CREDIT,    /* bulk: u32, bytes more that may come */
     FRAME_ENTRY,     /* bulk: a file, link or directory begins (mover/stream.h) */
     FRAME_END,       /* bulk: its end */
+    FRAME_PACKED,    /* bulk: u64 offset, u32 length, then so many bytes compressed by zstd */
+    FRAME_PROGRESS,  /* WIRE_PROGRESS of a request at work */
 } FrameType;
 
 enum {
@@ -58,10 +61,11 @@ enum {
 
 /* build, heartbeat ms, silence ms, shorter idle limit for requests in ms or 0, verbose log */
 #define WIRE_HELLO "(suuub)"
-#define WIRE_REQUEST "(sv)" /* operation, its arguments */
-#define WIRE_REPLY "(v)"    /* as the operation says */
-#define WIRE_ERROR "(us)"   /* OnevolError, text */
-#define WIRE_LOG "(us)"     /* LogLevel, text */
+#define WIRE_REQUEST "(sv)"  /* operation, its arguments */
+#define WIRE_REPLY "(v)"     /* as the operation says */
+#define WIRE_ERROR "(us)"    /* OnevolError, text */
+#define WIRE_LOG "(us)"      /* LogLevel, text */
+#define WIRE_PROGRESS "(tt)" /* bytes done, bytes in all or 0 */
 
 typedef struct Frame {
     FrameType type;

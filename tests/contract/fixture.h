@@ -24,3 +24,4 @@ typedef struct Fixture {
 } Fixture;
 
 extern const Fixture fixture_file_raw, fixture_file_qcow2;
+extern const Fixture fixture_mfs_raw, fixture_mfs_qcow2;

@@ -41,7 +41,7 @@ receive_stream(const uint8_t *data, size_t size)
     int fd = memfd_create("stream", MFD_CLOEXEC);
     g_autofree char *path = g_strdup_printf("/dev/shm/onevol-fuzz-%d", (int)getpid());
     StreamLink in = {.fd = fd};
-    StreamTarget target = {.path = path, .zeroed = true, .tree = false};
+    StreamTarget target = {.path = path, .tree = false};
     StreamResult result;
 
     if (write(fd, data, size) == (ssize_t)size && lseek(fd, 0, SEEK_SET) == 0)

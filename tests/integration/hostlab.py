@@ -36,7 +36,7 @@ SSH = """Host *
 
 # First in PATH: counts connections, and plays a broken link when asked to.
 WRAPPER = """#!/bin/sh
-echo "$*" >> {base}/connections
+[ "$1" = -G ] || echo "$*" >> {base}/connections
 [ -z "$FAKE_SSH" ] || exec $FAKE_SSH "$@"
 exec /usr/bin/ssh -F {base}/ssh_config "$@"
 """

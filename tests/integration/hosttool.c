@@ -8,6 +8,7 @@
 #include "base/command.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "core/mark.h"
 #include "remote/host.h"
 
@@ -16,6 +17,7 @@
 #include <string.h>
 
 static GHashTable *tokens; /* path → Mark of a build */
+static MoveOptions options;
 
 static Host *
 host_of(const char *name, GError **error)
@@ -99,7 +101,7 @@ do_remove(Host *host, char **words, GError **error)
 static bool
 do_copy(Host *host, char **words, GError **error)
 {
-    return host_copy(host, words[0], words[1], true, NULL, error);
+    return host_copy(host, words[0], words[1], true, &options, NULL, error);
 }
 
 static bool
@@ -146,14 +148,49 @@ static bool
 do_transfer(Host *host, char **words, GError **error)
 {
     Host *to = host_of(words[1], error);
-    return to && host_transfer(host, words[0], to, words[2], NULL, error);
+    return to && host_transfer(host, words[0], to, words[2], &options, NULL, error);
 }
 
 static bool
 do_tree(Host *host, char **words, GError **error)
 {
     Host *to = host_of(words[1], error);
-    return to && host_transfer_tree(host, words[0], to, words[2], error);
+    return to && host_transfer_tree(host, words[0], to, words[2], &options, error);
+}
+
+/* options RATE dirty|fresh readback|trust: of all later copies */
+static bool
+do_options(G_GNUC_UNUSED Host *host, char **words, GError **error)
+{
+    options.dirty = !strcmp(words[1], "dirty");
+    options.readback = !strcmp(words[2], "readback");
+    return parse_number(words[0], G_MAXINT64, &options.rate) ||
+           set_error(error, ONEVOL_ERROR_USAGE, "no rate");
+}
+
+static bool
+read_file(gpointer data, void *bytes, size_t length, size_t *got, GError **error)
+{
+    *got = fread(bytes, 1, MIN(length, 100000), data); /* in pieces that fit nowhere */
+    return !ferror(data) || set_error(error, ONEVOL_ERROR_FAILED, "cannot read");
+}
+
+/* fill TARGET FILE LIMIT: from a file of this machine, as if it were made by this process */
+static bool
+do_fill(Host *host, char **words, GError **error)
+{
+    FILE *file = fopen(words[1], "re");
+    ByteSource source = {.read = read_file, .data = file};
+    g_autofree char *how = NULL;
+    guint64 size;
+
+    if (!file || !parse_number(words[2], G_MAXINT64, &source.limit))
+        return set_error(error, ONEVOL_ERROR_USAGE, "cannot open '%s'", words[1]);
+    bool done = host_fill(host, words[0], &source, &options, &size, &how, error);
+    fclose(file);
+    if (done)
+        printf("%" G_GUINT64_FORMAT "\n", size);
+    return done;
 }
 
 static bool
@@ -190,6 +227,8 @@ static const struct {
     {"run",      2, do_run     },
     {"transfer", 3, do_transfer},
     {"tree",     3, do_tree    },
+    {"options",  3, do_options },
+    {"fill",     3, do_fill    },
     {"sleep",    1, do_sleep   },
 };
 

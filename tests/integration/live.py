@@ -29,7 +29,7 @@ import traceback
 from played_site import Site, Tap
 
 HERE = pathlib.Path(__file__).resolve().parent
-TOOLS = ["unshare", "mount", "mkfs.xfs", "mkfs.ext4", "libvirtd", "virsh", "qemu-system-x86_64",
+TOOLS = ["qemu-img", "unshare", "mount", "mkfs.xfs", "mkfs.ext4", "libvirtd", "virsh", "qemu-system-x86_64",
          "as", "ld", "objcopy"]
 LINUX_TOOLS = {"busybox": "busybox-static", "qemu-ga": "qemu-guest-agent", "ldd": "libc-bin",
                "e2fsck": "e2fsprogs", "dumpe2fs": "e2fsprogs"}
@@ -58,15 +58,25 @@ host_uuid = "%s"
 # First in PATH: slow after it has worked, or stuck before it does, where a test asks for it.
 VIRSH = """#!/bin/sh
 for word; do
-    case $word in domstate|suspend|resume|domfsfreeze|domfsthaw) command=$word ;; esac
+    case $word in domstate|suspend|resume|domfsfreeze|domfsthaw|backup-begin|blockcopy|blockjob)
+        command=$word ;;
+    esac
 done
+if [ -s {control}/no-$command ]; then
+    echo "error: $(cat {control}/no-$command)" >&2
+    exit 1
+fi
 if [ -s {control}/stuck-$command ]; then
     left=$(($(cat {control}/stuck-$command) - 1))
     if [ $left -gt 0 ]; then echo $left; fi > {control}/stuck-$command
     sleep 60
 fi
+if [ $command = blockcopy ] && [ -s {control}/rate ]; then
+    set -- "$@" --bandwidth $(cat {control}/rate)
+fi
 {virsh} "$@"
 status=$?
+if [ $command = blockcopy ]; then : > {control}/copies; fi
 if [ -s {control}/slow-$command ]; then
     : > {control}/window
     sleep $(cat {control}/slow-$command)
@@ -85,7 +95,7 @@ DOMAIN = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>{memory}</
 <os><type arch='x86_64' machine='pc'>hvm</type>{boot}</os><features><acpi/></features>
 <cpu mode='custom' match='exact'><model>qemu64</model></cpu><on_reboot>destroy</on_reboot>
 <devices><emulator>{qemu}</emulator><disk type='file' device='disk'>
-<driver name='qemu' type='raw' cache='none' discard='unmap'/><source file='{disk}'/>
+<driver name='qemu' type='{format}' cache='none' discard='unmap'/><source file='{disk}'/>
 <target dev='vda' bus='virtio'/></disk>
 <serial type='file'><source path='{log}'/><target port='0'/></serial>{channel}
 <memballoon model='none'/><controller type='usb' model='none'/></devices></domain>"""
@@ -155,7 +165,7 @@ class Machine:
         image, place = outer / f"{kind}.image", pathlib.Path("/mnt") / kind
         place.mkdir()
         with open(image, "wb") as file:
-            file.truncate(1 << 30)
+            file.truncate(4 << 30)
         run(*make, image)
         run("mount", "-o", "loop", image, place)
         return place
@@ -201,12 +211,13 @@ def virsh(*words):
 
 
 class Guest:
-    def __init__(self, work, name, disk, memory=8, boot="", channel=""):
+    def __init__(self, work, name, disk, memory=8, boot="", channel="", form="raw"):
         self.name, self.disk, self.log = name, disk, work / f"{name}.log"
+        self.format, self.mib = form, SECTORS * 512 // MIB
         self.xml = work / f"{name}.xml"
         self.xml.write_text(DOMAIN.format(
             name=name, memory=memory, boot=boot, channel=channel, disk=disk, log=self.log,
-            qemu=shutil.which("qemu-system-x86_64")))
+            format=form, qemu=shutil.which("qemu-system-x86_64")))
 
     def create(self):
         if self.log.exists():
@@ -224,6 +235,16 @@ class Guest:
     def count(self):
         """How far it says it has come."""
         return self.log.read_bytes().count(b".") if self.log.exists() else 0
+
+    def job(self):
+        """What libvirt does with its disk."""
+        copy = virsh("blockjob", self.name, "vda", "--info")
+        words = virsh("domjobinfo", self.name).stdout + copy.stdout + copy.stderr
+        return next((job for job in ("Backup", "Block Copy") if job in words), None)
+
+    def no_job(self, seconds=0):
+        job = wait_for(lambda: not self.job(), seconds) or self.job()
+        return None if job is True else f"libvirt is still at it: {job}"
 
     def stands_still(self):
         return self.state() == "paused"
@@ -245,37 +266,50 @@ class Guest:
 
 
 class Ticker(Guest):
-    def __init__(self, work, name, disk, boot_sector):
+    def __init__(self, work, name, disk, mib=64, filled=24, form="raw"):
         disk.parent.mkdir(parents=True)
-        self.filling = os.urandom(24 * MIB)
+        super().__init__(work, name, disk, form=form)
+        self.filling, self.mib = os.urandom(filled * MIB), mib
         with open(disk, "wb") as file:
-            file.write(boot_sector)
+            file.write(boot_sector(work, mib * MIB // 512))
             file.seek(MIB)
             file.write(self.filling)
-            file.truncate(SECTORS * 512)
-        super().__init__(work, name, disk)
+            file.truncate(mib * MIB)
+        if form == "qcow2":
+            os.rename(disk, f"{disk}.raw")
+            run("qemu-img", "convert", "-f", "raw", "-O", form, f"{disk}.raw", disk)
+            os.unlink(f"{disk}.raw")
 
     def sectors(self, path=None):
         """The two counts, or None for a torn sector."""
         found = []
         with open(path or self.disk, "rb") as file:
-            for sector in (1, SECTORS - 1):
+            for sector in (1, self.mib * MIB // 512 - 1):
                 file.seek(sector * 512)
                 words = set(struct.unpack("<128I", file.read(512)))
                 found.append(words.pop() if len(words) == 1 else None)
         return found
 
     def mark(self):
-        return self.sectors()[0]
+        return self.sectors()[0] if self.format == "raw" else self.count()
 
     def problem_of_copy(self, path, least):
         if not path.exists():
             return f"no {path}"
+        if self.format == "raw":
+            return self.problem_of_content(path, least)
+        plain = path.parent / f"{path.name}.plain"
+        done = run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", path, plain, check=False)
+        problem = done.stderr if done.returncode else self.problem_of_content(plain, least)
+        plain.unlink(missing_ok=True)
+        return problem
+
+    def problem_of_content(self, path, least):
         first, last = self.sectors(path)
         with open(path, "rb") as file:
             file.seek(MIB)
-            filled = file.read(24 * MIB) == self.filling
-        if path.stat().st_size != SECTORS * 512 or not filled:
+            filled = file.read(len(self.filling)) == self.filling
+        if path.stat().st_size != self.mib * MIB or not filled:
             return "size or content differ"
         if None in (first, last) or first - last not in (0, 1):
             return f"not of one instant: {first}, {last}"
@@ -284,8 +318,8 @@ class Ticker(Guest):
         return None
 
 
-def boot_sector(work):
-    run("as", "--32", "--defsym", f"LAST={SECTORS - 1}", "-o", work / "tick.o", HERE / "tick.S")
+def boot_sector(work, sectors):
+    run("as", "--32", "--defsym", f"LAST={sectors - 1}", "-o", work / "tick.o", HERE / "tick.S")
     run("ld", "-m", "elf_i386", "-Ttext", "0x7c00", "-o", work / "tick.elf", work / "tick.o")
     run("objcopy", "-O", "binary", work / "tick.elf", work / "tick.bin")
     return (work / "tick.bin").read_bytes()
@@ -435,6 +469,7 @@ class Place:
             (programs / name).chmod(0o755)
         self.site.environment["PATH"] = f"{programs}:{self.site.environment['PATH']}"
         self.images = self.site.datastores / "103"
+        self.vm_mad, self.format = "kvm", "raw"
         self.live_copy("")
 
     def live_copy(self, value):
@@ -454,8 +489,9 @@ class Place:
             f"<VM><ID>{vm}</ID><STATE>3</STATE><LCM_STATE>{lcm_state}</LCM_STATE>"
             f"<DEPLOY_ID>one-{vm}</DEPLOY_ID><TEMPLATE><DISK><DISK_ID>0</DISK_ID>"
             f"<IMAGE_ID>5</IMAGE_ID><DATASTORE_ID>103</DATASTORE_ID><CLONE>YES</CLONE><SAVE>NO</SAVE>"
-            f"<FORMAT>raw</FORMAT><SIZE>64</SIZE><ORIGINAL_SIZE>64</ORIGINAL_SIZE></DISK></TEMPLATE>"
-            f"</VM>")
+            f"<FORMAT>{self.format}</FORMAT><SIZE>64</SIZE><ORIGINAL_SIZE>64</ORIGINAL_SIZE></DISK>"
+            f"</TEMPLATE><HISTORY_RECORDS><HISTORY><VM_MAD>old</VM_MAD></HISTORY><HISTORY>"
+            f"<VM_MAD>{self.vm_mad}</VM_MAD></HISTORY></HISTORY_RECORDS></VM>")
 
     def setting(self, name, value):
         path = self.control / name
@@ -478,6 +514,7 @@ class Snapshot:
 
     def start(self, **environment):
         """The program in a session of its own, as oned's drivers run it."""
+        self.place.format = self.guest.format
         self.place.document(self.vm, self.lcm_state)
         site = self.place.site
         program = site.remotes / "tm" / site.name / self.name
@@ -546,13 +583,15 @@ def refused(action, *wanted, **environment):
     return action.leftovers(made=False)
 
 
-def works(action, **environment):
+def works(action, said="", **environment):
     """It works; the copy is good; the guest goes on as it did."""
     guest = action.guest
     least = guest.mark()
     child = action.run(**environment)
     if child.returncode:
         return f"exit {child.returncode}: {child.err}"
+    if action.name == "cpds" and said not in child.err:  # the other one does not tell
+        return f"not by {said}: {child.err}"
     return guest.problem_of_copy(action.result, least) or action.leftovers(made=True)
 
 
@@ -581,7 +620,7 @@ def suspended(tap, place, guest, vm, kind):
         place.live_copy("")
         for action in both(place, guest, vm):
             tap.case(f"{action.name} on ext4 without LIVE_COPY=SUSPEND is refused",
-                     first(refused(action, "cannot share blocks", "LIVE_COPY=SUSPEND"),
+                     first(refused(action, "frozen", "LIVE_COPY=SUSPEND", "agent"),
                            guest.goes_on(3)))
     place.live_copy("SUSPEND")
     for action in both(place, guest, vm):
@@ -637,7 +676,7 @@ def after_a_kill(action, child, what, at_once=False):
     if child.returncode == 0:
         return None  # it was faster
     problem = None if at_once else action.guest.goes_on()
-    problem = first(problem, works(action), action.guest.goes_on())
+    problem = first(problem, works(action), action.guest.goes_on(), action.guest.no_job())
     action.forget()
     return f"{what}: {problem}" if problem else None
 
@@ -666,7 +705,7 @@ def kill_tree(child, number, group):
 def killed_in_window(tap, place, guest, vm, stop, rounds):
     """While the guest stands still: virsh takes its time after it has stopped it."""
     slow, window = place.setting(f"slow-{stop}", 1.5), place.control / "window"
-    place.live_copy("SUSPEND" if stop == "suspend" else "")
+    place.live_copy("" if stop == "domfsfreeze" else "SUSPEND")
     random.seed(4)
     for action in both(place, guest, vm):
         for name, number, group in rounds:
@@ -713,14 +752,23 @@ KILLS = [("SIGKILL", signal.SIGKILL, False), ("SIGKILL to the group", signal.SIG
          ("SIGTERM to the group", signal.SIGTERM, True), ("SIGHUP", signal.SIGHUP, False)]
 
 
-def process_of(*words):
+def ancestors(pid):
+    while pid > 1:
+        yield pid
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        pid = int(text.rsplit(")", 1)[1].split()[1])
+
+
+def agent_of(child):
+    """The process of the agent that this one has started."""
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         try:
             text = pathlib.Path(path).read_bytes().replace(b"\0", b" ").decode()
+            pid = int(path.split("/")[2])
+            if "agent-" in text and " serve" in text and child.pid in ancestors(pid):
+                return pid
         except OSError:
             continue
-        if all(word in text for word in words):
-            return int(path.split("/")[2])
     return None
 
 
@@ -738,7 +786,7 @@ def on_another_host(tap, place, guest, vm):
             child = action.start()
             problem = None if wait_for(window.exists, 5) else "it never stood still"
             time.sleep(random.random() * 0.8)
-            victim = child.pid if name == "front-end" else process_of("agent-", " serve")
+            victim = child.pid if name == "front-end" else agent_of(child)
             os.kill(victim or child.pid, signal.SIGKILL)
             child.communicate()
             slow.write_text("")
@@ -746,6 +794,120 @@ def on_another_host(tap, place, guest, vm):
                             not victim and "no agent", after_a_kill(action, child, name))
             action.forget()
             tap.case(f"{action.name}: SIGKILL of the {name} while the guest stands still", problem)
+
+
+# Where blocks cannot be shared
+
+
+OLD_VIRSH = "unknown command: 'backup-begin'"
+OLD_QEMU = "unsupported configuration: blockcopy is not supported with this QEMU binary"
+
+
+def by_libvirt(tap, place, guest, vm):
+    for action in both(place, guest, vm):
+        place.live_copy("")
+        tap.case(f"{action.name} of {guest.format} without an agent is refused, and nothing begun",
+                 first(refused(action, "frozen", "LIVE_COPY=SUSPEND", "agent"), guest.no_job(),
+                       guest.goes_on(3)))
+        place.live_copy("SUSPEND")
+        for no_backup, no_copy, said in (("", "", "libvirt backup, guest suspended"),
+                                         (OLD_VIRSH, "", "libvirt mirror, guest suspended"),
+                                         (OLD_VIRSH, OLD_QEMU, "copy, guest suspended")):
+            place.setting("no-backup-begin", no_backup)
+            place.setting("no-blockcopy", no_copy)
+            problem = works(action, said)
+            blocks = action.result.stat().st_blocks - guest.disk.stat().st_blocks
+            tap.case(f"{action.name} of {guest.format}: {said}",
+                     first(problem, blocks > 8192 and f"{blocks} blocks more than the disk",
+                           guest.no_job(), guest.goes_on(3)))
+            action.forget()
+    for name in ("no-backup-begin", "no-blockcopy"):
+        place.setting(name, "")
+
+
+def begun(place, action):
+    """A mirror of some seconds is under way. A backup has no such limit to begin with."""
+    mark = place.control / "copies"
+    mark.unlink(missing_ok=True)
+    child = action.start()
+    if wait_for(mark.exists, 15) and wait_for(action.guest.job, 1):
+        return child, None
+    return child, "no job"
+
+
+def killed_jobs(tap, place, guest, vm):
+    place.live_copy("SUSPEND")
+    place.setting("no-backup-begin", OLD_VIRSH)
+    random.seed(6)
+    for action, victim, number, group in (
+            (Snapshot(place, guest, vm), "front-end", signal.SIGKILL, False),
+            (SaveAs(place, guest, vm), "front-end's group", signal.SIGTERM, True),
+            (Snapshot(place, guest, vm), "front-end's group", signal.SIGKILL, True),
+            (SaveAs(place, guest, vm, "kvm1"), "front-end", signal.SIGKILL, False),
+            (Snapshot(place, guest, vm, "kvm1"), "agent", signal.SIGKILL, False)):
+        place.setting("rate", 8)
+        child, problem = begun(place, action)
+        time.sleep(random.random())
+        problem = first(problem, not guest.job() and "the job is over already")
+        place.setting("rate", "")
+        if victim == "agent":
+            os.kill(agent_of(child) or child.pid, number)
+        else:
+            kill_tree(child, number, group)
+        child.communicate()
+        problem = first(problem, child.returncode == 0 and "it succeeded", guest.no_job(LIMIT),
+                        after_a_kill(action, child, victim))
+        action.forget()
+        tap.case(f"{action.name} by a mirror: {signal.Signals(number).name} to the {victim}",
+                 problem)
+    place.setting("no-backup-begin", "")
+
+
+def job_fails(tap, place, guest, vm):
+    place.live_copy("SUSPEND")
+    place.setting("no-backup-begin", OLD_VIRSH)
+    action = Snapshot(place, guest, vm)
+    place.setting("rate", 8)
+    child, problem = begun(place, action)
+    virsh("blockjob", guest.name, "vda", "--abort")
+    _, said = child.communicate(timeout=30)
+    place.setting("rate", "")
+    tap.case("somebody ends the mirror: no copy",
+             first(problem, "gave up copying" not in said and said, action.leftovers(made=False),
+                   works(action), guest.goes_on(3)))
+    action.forget()
+    place.setting("rate", 8)
+    child, problem = begun(place, action)
+    guest.destroy()
+    _, said = child.communicate(timeout=30)
+    place.setting("rate", "")
+    tap.case("the guest ends while libvirt copies: no copy, and a plain one afterwards",
+             first(problem, not child.returncode and "it succeeded", action.leftovers(made=False),
+                   works(action)))
+    action.forget()
+    place.setting("no-backup-begin", "")
+
+
+# Another hypervisor than libvirt's
+
+
+def hypervisors(tap, place, guest, vm):
+    place.live_copy("SUSPEND")
+    for action in both(place, guest, vm):
+        place.vm_mad = "lxc"
+        tap.case(f"{action.name} of a VM of lxc is refused", refused(action, "'lxc'", "powered off"))
+        place.vm_mad = "qemu-big"
+        tap.case(f"{action.name} of a VM_MAD of the site's own that libvirt knows", works(action))
+        action.forget()
+        action.host, place.vm_mad = "node1", "boxes"
+        rc = place.site.remotes / "etc/vmm/kvm/kvmrc"
+        rc.parent.mkdir(parents=True, exist_ok=True)
+        rc.write_text("export LIBVIRT_URI=test:///default\n")
+        tap.case(f"{action.name} of one that libvirt does not know is refused",
+                 refused(action, "'boxes'", "does not know"))
+        rc.unlink()
+    place.vm_mad = "kvm"
+    tap.case("and the guest goes on", guest.goes_on(3))
 
 
 def bounded(guest, seconds, problem, started):
@@ -861,7 +1023,7 @@ def frozen(tap, place, guest, vm):
     action.forget()
 
 
-def linux(tap, place, guest, vm, why_not):
+def linux(tap, place, guest, vm, why_not, machine):
     name = "a Linux guest with qemu-ga"
     if why_not:
         tap.case(name, skip=why_not)
@@ -874,6 +1036,17 @@ def linux(tap, place, guest, vm, why_not):
         return
     frozen(tap, place, guest, vm)
     killed_in_window(tap, place, guest, vm, "domfsfreeze", KILLS[:2])
+    # to a file system of its own, so that no blocks are shared
+    other = machine.disks["ext4"] / "images"
+    other.mkdir()
+    run("mount", "--bind", other, place.images)
+    action = SaveAs(place, guest, vm)
+    for old, said in (("", "libvirt backup, guest file systems frozen"),
+                      (OLD_VIRSH, "libvirt mirror, guest file systems frozen")):
+        place.setting("no-backup-begin", old)
+        tap.case(f"{action.name} with an agent: {said}",
+                 first(works(action, said), guest.no_job(), guest.goes_on(5)))
+        action.forget()
 
 
 class Lane(threading.Thread):
@@ -904,15 +1077,21 @@ class SharedTap(Tap):
 
 def main(onevol, outer):
     machine, tap = Machine(outer), SharedTap()
-    work, sector = machine.work, boot_sector(machine.work)
+    work = machine.work
     kernel, why_not = find_kernel()
-    ext4 = Place(onevol, machine, "ext4")
+    ext4, flat, thin, fails = (Place(onevol, machine, "ext4") for _ in range(4))
     xfs, slow, tall, far = (Place(onevol, machine, "xfs") for _ in range(4))
     tux = Linux(work, "one-9", tall.disk_of(9), kernel) if kernel else None
     if tux:
         tux.create()
-    six, seven, eight, ten = guests = [Ticker(work, f"one-{vm}", place.disk_of(vm), sector)
-                                       for vm, place in ((6, far), (7, xfs), (8, ext4), (10, slow))]
+    six, seven, eight, ten = guests = [
+        Ticker(work, f"one-{vm}", place.disk_of(vm))
+        for vm, place in ((6, far), (7, xfs), (8, ext4), (10, slow))]
+    eleven, twelve, thirteen = jobs = [
+        Ticker(work, f"one-{vm}", place.disk_of(vm), 256, filled, form)
+        for vm, place, filled, form in ((11, flat, 200, "raw"), (12, thin, 80, "qcow2"),
+                                        (13, fails, 200, "raw"))]
+    guests += jobs
     for guest in guests:
         guest.create()
     for guest in guests:
@@ -927,7 +1106,13 @@ def main(onevol, outer):
              (killed_in_window, far, six, 6, "suspend", KILLS)),
         Lane(tap, (stuck, slow, ten, 10), (stopped_front_end, slow, ten, 10),
              (busy_guardian, slow, ten, 10)),
-        Lane(tap, (linux, tall, tux, 9, why_not))]
+        Lane(tap, (by_libvirt, flat, eleven, 11), (hypervisors, flat, eleven, 11),
+             (killed_in_window, flat, eleven, 11, "backup-begin", KILLS[:2]),
+             (killed_anywhere, flat, eleven, 11, 4)),
+        Lane(tap, (by_libvirt, thin, twelve, 12),
+             (killed_jobs, thin, twelve, 12)),
+        Lane(tap, (killed_jobs, fails, thirteen, 13), (job_fails, fails, thirteen, 13)),
+        Lane(tap, (linux, tall, tux, 9, why_not, machine))]
     for lane in lanes:
         lane.join()
     Lane(tap, (libvirt_restarts, slow, ten, 10, machine)).join()

@@ -39,7 +39,7 @@ KEEP = """  ControlMaster auto
   ControlPath {base}/ctl-%C
 """
 WRAPPER = """#!/bin/sh
-echo "$*" >> {base}/connections
+[ "$1" = -G ] || echo "$*" >> {base}/connections
 exec /usr/bin/ssh -F {base}/ssh_config "$@"
 """
 

@@ -22,7 +22,7 @@ SKIPPED = 77
 
 # What every wrapper starts with. real() runs the true action; emit() passes its answer on.
 PRELUDE = r'''#!{python}
-import base64, os, re, shutil, subprocess, sys
+import base64, os, re, shutil, subprocess, sys, xmlrpc.client
 ONEVOL, PLANE, ACTION = {onevol!r}, {plane!r}, {action!r}
 args = sys.argv[1:]
 stdin = sys.stdin.buffer.read()
@@ -50,6 +50,13 @@ def edited(pattern, replacement):
     """The real action with another document, if there is one that can be read."""
     text = document()
     return real(document=re.sub(pattern, replacement, text)) if text else real()
+
+def vm():
+    """The document of the VM that the arguments name, from oned."""
+    number = int(args[2 if ACTION != "cpds" else 3])
+    with open(os.environ["ONE_AUTH"]) as file:
+        session = file.read().strip()
+    return xmlrpc.client.ServerProxy(os.environ["ONE_XMLRPC"]).one.vm.info(session, number)[1]
 
 def path_of(argument):
     """The path of a location without oned's double slashes."""
@@ -297,6 +304,9 @@ MUTANTS = [
            "done = real(); shutil.rmtree(os.path.normpath(args[2]), ignore_errors=True)\n"
            "emit(done)"),
     Mutant("prebackup pretends", "tm/prebackup", "backup", "sys.exit(0)"),
+    Mutant("prebackup_live pretends", "tm/prebackup_live", "backup", "sys.exit(0)"),
+    Mutant("restore pretends", "tm/restore", "backup", "sys.exit(0)"),
+    Mutant("restore is refused without a word", "tm/restore", "backup", "sys.exit(1)"),
     # --- changes ---
     Mutant("resize is lost", "tm/resize", "resize", "sys.exit(0)"),
     Mutant("resize shrinks", "tm/resize", "resize",
@@ -313,6 +323,25 @@ MUTANTS = [
            "os.chmod(file, 0o600); os.truncate(file, 0); os.truncate(file, size); emit(done)",
            label="snap_revert"),
     Mutant("snap_revert does nothing", "tm/snap_revert", "snapshots", "sys.exit(0)"),
+    Mutant("snap_create under LINEAR", "tm/snap_create", "states",
+           'if "<![CDATA[LINEAR]]>" in vm(): sys.exit(0)\nemit(real())'),
+    Mutant("snap_revert under LINEAR", "tm/snap_revert", "states",
+           'if "<![CDATA[LINEAR]]>" in vm(): sys.exit(0)\nemit(real())'),
+    Mutant("snap_create_live of another hypervisor's guest", "tm/snap_create_live", "states",
+           'if "<![CDATA[lxc]]>" in vm(): sys.exit(0)\nemit(real())'),
+    Mutant("snap_create_live forgets the guest", "tm/snap_create_live", "states",
+           'done = real()\nopen(os.environ["ONEVOL_VERIFY_STILL"], "w").close()\nemit(done)'),
+    Mutant("snap_create_live takes nothing", "tm/snap_create_live", "states",
+           'done = real()\npath = os.path.realpath(path_of(args[0])) + ".snap/" + args[1]\n'
+           'if os.path.exists(path): poke(path, 600, b"x" * 600)\nemit(done)', label="snap_revert"),
+    Mutant("resize of a running VM's disk", "tm/resize", "states",
+           'done = real()\nif "<LCM_STATE>62<" in vm() and not done.returncode:\n'
+           '    os.truncate(path_of(args[0]), 99 << 20)\nemit(done)'),
+    Mutant("snap_delete of a suspended VM changes the disk", "tm/snap_delete", "states",
+           'done = real()\nif "<LCM_STATE>56<" in vm(): poke(path_of(args[0]), 600, b"x" * 600)\n'
+           'emit(done)'),
+    Mutant("cpds of a shareable disk", "tm/cpds", "states",
+           'done = real()\nemit(done, status=0 if "shareable" in done.err else None)'),
     Mutant("snap_revert consumes the snapshot", "tm/snap_revert", "snapshots",
            "done = real(); root = os.path.realpath(path_of(args[0])) + '.snap'\n"
            "file = os.path.join(root, args[1])\n"
@@ -320,6 +349,7 @@ MUTANTS = [
            "emit(done)"),
     Mutant("snap_delete changes the disk", "tm/snap_delete", "snapshots",
            "done = real(); poke(path_of(args[0]), 0, b'changed!'); emit(done)"),
+    Mutant("snap_delete does nothing", "tm/snap_delete", "snapshots", "pass", "snap_revert"),
     Mutant("delete leaves the snapshots", "tm/delete", "snapshots",
            "snap = path_of(args[0]) + '.snap'; keep = snap + '.keep'\n"
            "if os.path.isdir(snap): shutil.copytree(snap, keep)\n"

@@ -63,7 +63,7 @@ a_copy_has_the_same_bytes_and_holes(void **state)
         g_autofree char *to = test_path("to");
         CopyResult result;
         make_sparse(from, 64 * MEGABYTE + 123, 64 * 1024, offsets, 3);
-        assert_true(copy_file(from, to, share, &result, NULL));
+        assert_true(copy_file(from, to, share, NULL, &result, NULL));
         assert_same(from, to);
         assert_true(result.size == 64 * MEGABYTE + 123);
         assert_true(allocated(to) <= allocated(from) + MEGABYTE);
@@ -85,7 +85,7 @@ shared_blocks_are_used_where_possible(void **state)
     CopyResult result;
 
     make_sparse(from, 8 * MEGABYTE, MEGABYTE, offsets, 2);
-    assert_true(copy_file(from, to, true, &result, NULL));
+    assert_true(copy_file(from, to, true, NULL, &result, NULL));
     assert_same(from, to);
     if (reflink)
         assert_int_equal(result.method, COPY_REFLINK);
@@ -104,7 +104,7 @@ a_copy_does_not_change_with_its_source(void **state)
 
     make_sparse(from, 8 * MEGABYTE, MEGABYTE, offsets, 2);
     make_sparse(kept, 8 * MEGABYTE, MEGABYTE, offsets, 2);
-    assert_true(copy_file(from, to, true, &result, NULL));
+    assert_true(copy_file(from, to, true, NULL, &result, NULL));
     int fd = open(from, O_WRONLY | O_CLOEXEC);
     assert_int_equal(pwrite(fd, "changed", 7, 0), 7);
     close(fd);
@@ -123,7 +123,7 @@ written_zeros_take_no_space_in_a_copy_by_hand(void **state)
     zeros[5 * MEGABYTE] = 'x';
     zeros[8 * MEGABYTE - 1] = 'y';
     test_write_bytes(from, zeros, 8 * MEGABYTE);
-    assert_true(copy_file(from, to, false, &result, NULL));
+    assert_true(copy_file(from, to, false, NULL, &result, NULL));
     assert_same(from, to);
     assert_true(allocated(to) <= 256 * 1024);
 }
@@ -139,7 +139,7 @@ an_empty_file_and_an_odd_size_are_copied(void **state)
     for (gsize length = 0; length < 3; length++) {
         test_write_bytes(from, "abc", length);
         for (int share = 0; share <= 1; share++) {
-            assert_true(copy_file(from, to, share, &result, NULL));
+            assert_true(copy_file(from, to, share, NULL, &result, NULL));
             assert_same(from, to);
         }
     }
@@ -157,7 +157,7 @@ the_target_is_emptied_first(void **state)
     make_sparse(from, MEGABYTE, 4096, offsets, 1);
     for (int share = 0; share <= 1; share++) {
         test_write_bytes(to, old, 4 * MEGABYTE);
-        assert_true(copy_file(from, to, share, &result, NULL));
+        assert_true(copy_file(from, to, share, NULL, &result, NULL));
         assert_same(from, to);
     }
 }
@@ -171,9 +171,9 @@ what_is_no_file_is_refused(void **state)
     CopyResult result;
     GError *error = NULL;
 
-    assert_false(copy_file(directory, to, true, &result, &error));
-    assert_failed(error, ONEVOL_ERROR_REFUSED, "not a regular file");
-    assert_false(copy_file("/nowhere", to, true, &result, &error));
+    assert_false(copy_file(directory, to, true, NULL, &result, &error));
+    assert_failed(error, ONEVOL_ERROR_REFUSED, "neither a regular file");
+    assert_false(copy_file("/nowhere", to, true, NULL, &result, &error));
     assert_failed(error, ONEVOL_ERROR_NOT_FOUND, "'/nowhere'");
     assert_false(test_exists(to));
 }
@@ -191,8 +191,8 @@ a_link_at_the_target_is_not_followed(void **state)
     test_write(from, "new");
     test_write(victim, "old");
     assert_int_equal(symlink(victim, link), 0);
-    assert_false(copy_file(from, link, true, &result, &error));
-    assert_failed(error, ONEVOL_ERROR_FAILED, "cannot make");
+    assert_false(copy_file(from, link, true, NULL, &result, &error));
+    assert_failed(error, ONEVOL_ERROR_FAILED, "to write");
     g_autofree char *text = test_read(victim);
     assert_string_equal(text, "old");
     unlink(link);
@@ -221,7 +221,7 @@ a_source_that_shrinks_is_noticed(void **state)
             g_usleep(100);
         _exit(ftruncate(fd, 5 * MEGABYTE) != 0);
     }
-    bool done = copy_file(from, to, false, &result, &error);
+    bool done = copy_file(from, to, false, NULL, &result, &error);
     waitpid(pid, NULL, 0);
     close(fd);
     assert_false(done);
@@ -256,7 +256,7 @@ fill_it(const char *directory)
     for (int share = 0; share <= 1; share++) {
         CopyResult result;
         GError *error = NULL;
-        if (copy_file(from, to, share, &result, &error))
+        if (copy_file(from, to, share, NULL, &result, &error))
             return 1;
         if (!g_error_matches(error, ONEVOL_ERROR, ONEVOL_ERROR_NO_SPACE))
             return 2;
@@ -281,23 +281,6 @@ a_full_disk_leaves_nothing(void **state)
     assert_int_equal(status, 0);
 }
 
-static void
-zeros_are_found(void **state)
-{
-    (void)state;
-    guint8 bytes[300] = {0};
-
-    for (gsize length = 0; length <= sizeof bytes; length++)
-        assert_true(is_zero(bytes, length));
-    for (gsize at = 0; at < sizeof bytes; at++) {
-        bytes[at] = 1;
-        assert_false(is_zero(bytes, sizeof bytes));
-        assert_false(is_zero(bytes, at + 1));
-        assert_true(is_zero(bytes, at));
-        bytes[at] = 0;
-    }
-}
-
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_copy_has_the_same_bytes_and_holes),
     cmocka_unit_test(shared_blocks_are_used_where_possible),
@@ -309,6 +292,5 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_link_at_the_target_is_not_followed),
     cmocka_unit_test(a_source_that_shrinks_is_noticed),
     cmocka_unit_test(a_full_disk_leaves_nothing),
-    cmocka_unit_test(zeros_are_found),
 };
 TEST_MAIN(tests)

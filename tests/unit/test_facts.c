@@ -130,6 +130,7 @@ a_recorded_vm_has_its_disks(void **state)
 
         assert_true(vm->id >= 0);
         assert_true(vm->state >= 0 && vm->lcm_state >= 0);
+        assert_string_equal(vm->system_tm_mad, "rec");
         assert_int_equal(vm->context_disk, 5);
         assert_int_equal(vm->disks->len, 5);
         assert_null(one_vm_disk(vm, 5)); /* the context disk is none */
@@ -140,6 +141,8 @@ a_recorded_vm_has_its_disks(void **state)
         assert_true(cloned->size == 300 * MIB && cloned->original_size == 256 * MIB);
         assert_true(persistent->save && persistent->persistent && !persistent->clone);
         assert_true(cdrom->readonly);
+        assert_string_equal(persistent->ln_target, "NONE");
+        assert_null(swap->ln_target);
         assert_string_equal(cdrom->type, "CDROM");
         assert_int_equal(swap->image_id, -1);
         assert_null(swap->source);
@@ -226,6 +229,44 @@ datastore_attributes_and_flags_are_read(void **state)
     assert_true(one_datastore_flag(store, "G", true));
 }
 
+static bool
+rate_of(const char *text, guint64 *rate, GError **error)
+{
+    g_autofree char *xml = g_strdup_printf(
+        "<DATASTORE><ID>1</ID><BASE_PATH>/a</BASE_PATH><TEMPLATE><LIMIT_TRANSFER_BW>%s"
+        "</LIMIT_TRANSFER_BW></TEMPLATE></DATASTORE>",
+        text);
+    g_autoptr(XmlDocument) document = xml_parse(xml, strlen(xml), NULL);
+    g_autoptr(OneDatastore) store = one_datastore_new(document, xml_root(document), NULL);
+
+    return one_datastore_rate(store, rate, error);
+}
+
+static void
+rates_are_read_strictly(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"0",   "K",  "-5",  "1.5M", "5MB",
+                                        "5 M", "5T", "0x5", "5Mx",  "99999999999999999999"};
+    GError *error = NULL;
+    guint64 rate;
+
+    assert_true(rate_of("", &rate, &error));
+    assert_int_equal(rate, 0);
+    assert_true(rate_of("5000", &rate, &error));
+    assert_int_equal(rate, 5000);
+    assert_true(rate_of("3k", &rate, &error));
+    assert_int_equal(rate, 3072);
+    assert_true(rate_of("10M", &rate, &error));
+    assert_int_equal(rate, 10 << 20);
+    assert_true(rate_of("2G", &rate, &error));
+    assert_int_equal(rate, (guint64)2 << 30);
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        assert_false(rate_of(wrong[i], &rate, &error));
+        assert_failed(error, ONEVOL_ERROR_USAGE, "LIMIT_TRANSFER_BW");
+    }
+}
+
 static void
 absurd_sizes_are_not_negative(void **state)
 {
@@ -245,6 +286,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(all_recorded_documents_can_be_read),
     cmocka_unit_test(a_datastore_without_id_or_base_path_is_refused),
     cmocka_unit_test(datastore_attributes_and_flags_are_read),
+    cmocka_unit_test(rates_are_read_strictly),
     cmocka_unit_test(absurd_sizes_are_not_negative),
 };
 TEST_MAIN(tests)

@@ -16,7 +16,8 @@ static const char *const names[] = {
     "stat",           "list",    "read",   "resolve",     "space",       "digest",
     "make-directory", "link",    "remove", "remove-tree", "rename",      "write",
     "allocate",       "reserve", "copy",   "copy-tree",   "build-begin", "build-commit",
-    "build-abandon",  "lock",    "unlock", "run"};
+    "build-abandon",  "lock",    "unlock", "run",         "flush",       "find-above",
+    "find-program"};
 
 static Session *session;
 
@@ -623,7 +624,73 @@ a_lock_directory_of_others_is_refused(void **state)
     setenv("ONEVOL_STATE_DIR", before, 1);
 }
 
+static void
+the_nearest_directory_with_a_marker_is_found(void **state)
+{
+    (void)state;
+    g_autofree char *top = test_directory("marked");
+    g_autofree char *inner = test_directory("marked/a/b");
+    g_autofree char *missing = g_build_filename(inner, "not", "there", NULL);
+    g_autofree char *marker = g_build_filename(top, ".marker", NULL);
+    g_autofree char *nearer = g_build_filename(inner, ".marker", NULL);
+    const char *found;
+    GError *error = NULL;
+
+    g_autoptr(GVariant) none =
+        call("find-above", g_variant_new("(ss)", missing, ".no-such-marker"), &error);
+    assert_no_error(error);
+    g_variant_get(none, "(&s)", &found);
+    assert_string_equal(found, "");
+
+    test_write(marker, "");
+    g_autofree char *real = realpath(top, NULL);
+    g_autoptr(GVariant) above =
+        call("find-above", g_variant_new("(ss)", missing, ".marker"), &error);
+    g_variant_get(above, "(&s)", &found);
+    assert_string_equal(found, real);
+
+    test_write(nearer, "");
+    g_autoptr(GVariant) here =
+        call("find-above", g_variant_new("(ss)", missing, ".marker"), &error);
+    g_variant_get(here, "(&s)", &found);
+    assert_true(g_str_has_suffix(found, "/marked/a/b"));
+}
+
+static void
+the_first_program_that_is_there_is_found(void **state)
+{
+    (void)state;
+    const char *const some[] = {"no-such-program", "sh", "cat", NULL};
+    const char *const none[] = {"no-such-program", NULL};
+    const char *found;
+
+    g_autoptr(GVariant) reply = call("find-program", g_variant_new("(^as)", some), NULL);
+    g_variant_get(reply, "(&s)", &found);
+    assert_string_equal(found, "sh");
+    g_autoptr(GVariant) nothing = call("find-program", g_variant_new("(^as)", none), NULL);
+    g_variant_get(nothing, "(&s)", &found);
+    assert_string_equal(found, "");
+}
+
+static void
+a_flush_needs_the_file_and_leaves_it(void **state)
+{
+    (void)state;
+    g_autofree char *path = test_path("to-flush");
+
+    failed("flush", g_variant_new("(s)", path), ONEVOL_ERROR_NOT_FOUND, "cannot flush");
+    test_write(path, "content");
+    done("flush", g_variant_new("(s)", path));
+    assert_int_equal(chmod(path, 0400), 0);
+    done("flush", g_variant_new("(s)", path)); /* an image may be read-only */
+    g_autofree char *text = test_read(path);
+    assert_string_equal(text, "content");
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(the_nearest_directory_with_a_marker_is_found),
+    cmocka_unit_test(the_first_program_that_is_there_is_found),
+    cmocka_unit_test(a_flush_needs_the_file_and_leaves_it),
     cmocka_unit_test(every_operation_checks_the_type_of_its_arguments),
     cmocka_unit_test(stat_tells_what_is_there),
     cmocka_unit_test(list_of_a_missing_directory_is_empty),

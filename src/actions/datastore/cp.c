@@ -7,6 +7,7 @@
  */
 #include "actions/datastore/datastore.h"
 #include "actions/datastore/source.h"
+#include "actions/datastore/volume_source.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -24,6 +25,20 @@ wanted_format(Task *task, const OneDatastore *facts)
     return g_ascii_strdown(driver, -1);
 }
 
+static bool
+check_convertible(const Source *source, const char *format, bool as_is, GError **error)
+{
+    if (format && strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0)
+        return set_error(error, ONEVOL_ERROR_UNSUPPORTED,
+                         "DRIVER '%s' of the datastore is neither raw nor qcow2", format);
+    if (source_is_volume(source) || source->format.supported || !as_is)
+        return true;
+    return set_error(error, ONEVOL_ERROR_UNSUPPORTED,
+                     "'%s' is a %s image, which must be converted, but is not to be: it is a "
+                     "CD-ROM, or CONVERT is NO",
+                     source->url.shown, source->format.name);
+}
+
 bool
 datastore_cp(Task *task, G_GNUC_UNUSED char **arguments, GError **error)
 {
@@ -35,21 +50,20 @@ datastore_cp(Task *task, G_GNUC_UNUSED char **arguments, GError **error)
     if (!task->image->path)
         return set_error(error, ONEVOL_ERROR_USAGE, "image %" G_GINT64_FORMAT " has no PATH",
                          task->image->id);
-    if (!source_open(task, task->image->path, &source, error) ||
-        !source_verify(task, &source, error))
+    g_autofree char *format = wanted_format(task, facts);
+    bool as_is = task->image->type == IMAGE_CDROM || !one_datastore_flag(facts, "CONVERT", true);
+    if (!source_open(task, SOURCE_WHOLE, &source, error) ||
+        !check_convertible(&source, format, as_is, error))
         return false;
 
-    g_autofree char *format = wanted_format(task, facts);
-    if (format && strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0)
-        return set_error(error, ONEVOL_ERROR_UNSUPPORTED,
-                         "DRIVER '%s' of datastore %" G_GINT64_FORMAT " is neither raw nor qcow2",
-                         format, facts->id);
     g_autoptr(Volume) image = datastore_new_image(task, format, error);
-    if (!image || !volume_import(image, source.host, source.path, source.format.name,
-                                 source.format.virtual_size, error))
+    if (!image)
+        return false;
+    if (source_is_volume(&source) ? !volume_source_import(task, &source.url, format, image, error)
+                                  : !source_import(task, &source, image, error))
         return false;
     bool sparse = one_datastore_flag(facts, "SPARSE", true);
-    if (!source_unchanged(&source, error) || (!sparse && !volume_reserve(image, error))) {
+    if (!sparse && !volume_reserve(image, error)) {
         volume_abandon(image);
         return false;
     }

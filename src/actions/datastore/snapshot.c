@@ -16,10 +16,14 @@ snapshot_action(Task *task, SnapshotStep step, GError **error)
         return false;
     if (task->image->target_snapshot < 0)
         return set_error(error, ONEVOL_ERROR_USAGE, "the message names no snapshot");
+    gint64 id = task->image->target_snapshot;
+    if (step == snapshot_revert &&
+        !snapshot_model_check(NULL, xml_find(task->image->node, "SNAPSHOTS"), id, true,
+                              task->request->directory, error))
+        return false;
 
     g_autofree char *text = task_text(task);
-    return host_lock(image->host, image->name, text, error) &&
-           step(image, task->image->target_snapshot, error);
+    return host_lock(image->host, image->name, text, error) && step(image, id, error);
 }
 
 bool

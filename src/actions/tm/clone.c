@@ -28,12 +28,11 @@ grow(Volume *volume, const OneDisk *facts, GError **error)
 }
 
 static const OneDisk *
-disk_facts(Task *task, const Disk *disk, GError **error)
+disk_facts(const OneVm *vm, const Disk *disk, GError **error)
 {
-    const OneVm *vm = task_vm(task, disk->vm_id, error);
-    const OneDisk *facts = vm ? one_vm_disk(vm, disk->id) : NULL;
+    const OneDisk *facts = one_vm_disk(vm, disk->id);
 
-    if (vm && !facts)
+    if (!facts)
         set_error(error, ONEVOL_ERROR_NOT_FOUND,
                   "VM %" G_GINT64_FORMAT " has no disk %" G_GINT64_FORMAT, disk->vm_id, disk->id);
     return facts;
@@ -47,7 +46,8 @@ tm_clone(Task *task, char **arguments, GError **error)
 
     if (!tm_disk(task, arguments[1], arguments[2], &disk, error))
         return false;
-    if (disk.id >= 0 && !(facts = disk_facts(task, &disk, error)))
+    const OneVm *vm = task_vm(task, disk.vm_id, error);
+    if (!vm || (disk.id >= 0 && !(facts = disk_facts(vm, &disk, error))))
         return false;
 
     g_autoptr(Volume) image =
@@ -57,12 +57,12 @@ tm_clone(Task *task, char **arguments, GError **error)
     g_autoptr(Volume) own = disk_volume(&disk, image->datastore, NULL);
     if (facts && !refuse_shrink(facts, own, error))
         return false;
-    if (!place_clear(task, &disk, image->datastore, error) || !volume_clone(image, own, error))
+    if (!place_clear(task, vm, &disk, image->datastore, error) || !volume_clone(image, own, error))
         return false;
     if (facts && !grow(own, facts, error)) {
         volume_abandon(own);
         return false;
     }
     return volume_commit(own, error) && disk_publish(&disk, own, ATTACH_WRITE, error) &&
-           place_mark_monitor(task, &disk, error);
+           place_mark_monitor(task, vm, &disk, error);
 }

@@ -5,7 +5,7 @@
  * Made at every boot, restore and NIC change, while the guest may have the old one open: the new
  * one is renamed over it.
  */
-#include "actions/tm/tm.h"
+#include "actions/tm/place.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "core/iso.h"
@@ -133,11 +133,27 @@ put_image(Task *task, const Disk *disk, Content *content, GError **error)
         !host_make_directory(disk->host, disk->directory, error) ||
         !host_build_begin(disk->host, disk->path, mark->text, &target, error))
         return false;
-    if (host_transfer(host_frontend(), image, disk->host, target, NULL, error) &&
+    if (host_transfer(host_frontend(), image, disk->host, target, NULL, NULL, error) &&
         host_build_commit(disk->host, disk->path, mark->token, error))
         return true;
     host_build_abandon(disk->host, disk->path, mark->token, NULL);
     return false;
+}
+
+/* Every boot begins here, so a link that was lost on the way is made again. The image of the
+ * context alone needs no facts: without them it is made all the same. */
+static bool
+restore_links(Task *task, const Disk *context, GError **error)
+{
+    g_autoptr(GError) unknown = NULL;
+
+    if (place_is_local(task)) /* its disks are files */
+        return true;
+    const OneVm *vm = task_vm(task, context->vm_id, &unknown);
+    if (vm)
+        return place_restore_links(task, vm, context->host, context->directory, NULL, error);
+    log_warn("links of disks are not looked at: %s", unknown->message);
+    return true;
 }
 
 bool
@@ -152,8 +168,10 @@ tm_context(Task *task, char **arguments, GError **error)
 
     if (!tm_disk(task, arguments[count - 3], arguments[count - 2], &disk, error))
         return false;
-    if (collect(&content, arguments, count - 3, error) && put_image(task, &disk, &content, error))
-        return true;
-    g_prefix_error(error, "cannot make the context image: ");
-    return false;
+    if (!collect(&content, arguments, count - 3, error) ||
+        !put_image(task, &disk, &content, error)) {
+        g_prefix_error(error, "cannot make the context image: ");
+        return false;
+    }
+    return restore_links(task, &disk, error);
 }

@@ -23,6 +23,7 @@ delete_directory(Task *task, const Location *location, const char *vm_text, GErr
 
     if (!host || !argument_number(vm_text, "the VM's id", &vm_id, error) ||
         !vm_directory_check(task->installation->datastores, location->path, vm_id, error) ||
+        !tm_check_mounted(task, host, location->path, error) ||
         !tm_lock(task, host, location->path, error))
         return false;
     return (!place_is_local(task) || host_is_frontend(host) ||
@@ -44,5 +45,5 @@ tm_delete(Task *task, char **arguments, GError **error)
         return delete_directory(task, &location, arguments[1], error);
 
     return tm_disk(task, arguments[0], arguments[1], &disk, error) &&
-           place_clear(task, &disk, task_datastore(task, ds_id), error);
+           place_clear(task, NULL, &disk, task_datastore(task, ds_id), error);
 }

@@ -2,7 +2,8 @@
 /*
  * ln: the image itself as a VM's disk: persistent, shareable, and read-only ones such as CD-ROM.
  *
- * Where each host has its own storage that is a copy, snapshots and all, which mvds brings back.
+ * Where the VM's directory is on its host's own storage that may be a copy, snapshots and all,
+ * which mvds brings back.
  */
 #include "actions/tm/place.h"
 #include "base/error.h"
@@ -47,9 +48,10 @@ tm_ln(Task *task, char **arguments, GError **error)
         tm_image(task, &disk, arguments[0], arguments[3], facts->format, error);
     if (!image || !volume_require(image, error))
         return false;
-    if (!place_clear(task, &disk, image->datastore, error))
+    if (!place_clear(task, vm, &disk, image->datastore, error))
         return false;
-    bool done = place_is_local(task) ? bring(&disk, facts, image, error)
-                                     : disk_publish(&disk, image, tm_attach_mode(facts), error);
-    return done && place_mark_monitor(task, &disk, error);
+    bool done = place_copies(task, facts)
+                    ? bring(&disk, facts, image, error)
+                    : disk_publish(&disk, image, tm_attach_mode(facts), error);
+    return done && place_mark_monitor(task, vm, &disk, error);
 }

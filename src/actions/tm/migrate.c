@@ -4,7 +4,8 @@
  *
  * oned calls the system datastore's driver only; that one calls the drivers of the VM's other
  * disks, with its own name as one more argument. Who finds that argument looks after its own disks
- * and calls nobody (opennebula-protocol 2.7; src/tm_mad/tm_common.sh, migrate_other).
+ * and calls nobody (opennebula-protocol 2.7; src/tm_mad/tm_common.sh, migrate_other). The stock
+ * drivers do not pass failmigrate on (src/tm_mad/common/failmigrate), so nothing may depend on it.
  */
 #include "actions/tm/place.h"
 #include "base/command.h"
@@ -69,6 +70,10 @@ call_driver(Task *task, const Migration *migration, const char *tm_mad, GError *
         options.input = migration->on_stdin;
         options.input_length = strlen(migration->on_stdin);
     }
+    if (!g_file_test(file, G_FILE_TEST_EXISTS)) { /* e.g. one that only knows images */
+        log_info("driver '%s' has no %s", tm_mad, task->request->action);
+        return true;
+    }
     StepVerdict verdict = step_begin(STEP_WRITE, file, file, error);
     if (verdict != STEP_DO)
         return verdict == STEP_SKIP;
@@ -100,43 +105,111 @@ call_others(Task *task, const Migration *migration, GError **error)
     return true;
 }
 
-/* The VM's directory on the side that loses it; where both hosts see one directory it stays. */
+/* Each name of `directory` on `host`, unfinished builds aside, is there on `keeper` too. */
 static bool
-remove_side(Task *task, Host *host, Host *other, const char *path, GError **error)
+require_same_names(Host *host, Host *keeper, const char *directory, GError **error)
+{
+    g_autoptr(GPtrArray) names = host_list(host, directory, error);
+
+    for (guint i = 0; names && i < names->len; i++) {
+        const DirectoryEntry *entry = g_ptr_array_index(names, i);
+        g_autofree char *path = g_build_filename(directory, entry->name, NULL);
+        g_auto(FileInfo) info = {0};
+        if (g_str_has_suffix(entry->name, ".part"))
+            continue;
+        if (!host_stat(keeper, path, false, &info, error))
+            return false;
+        if (!info.mode)
+            return set_error(error, ONEVOL_ERROR_REFUSED,
+                             "host '%s' has no '%s': nothing of the VM is removed from host '%s'",
+                             host_name(keeper), path, host_name(host));
+    }
+    return names != NULL;
+}
+
+/* What goes must not be the only copy: scripts that leave out a disk, or a disk's snapshots, exist.
+ * The disks that the VM has now are what counts; other files are remade. */
+static bool
+require_kept(const OneVm *vm, Host *host, Host *keeper, const char *directory, GError **error)
+{
+    for (guint i = 0; i < vm->disks->len; i++) {
+        const OneDisk *facts = g_ptr_array_index(vm->disks, i);
+        g_autofree char *path = g_strdup_printf("%s/disk.%" G_GINT64_FORMAT, directory, facts->id);
+        g_autofree char *snapshots = g_strconcat(path, ".snap", NULL);
+        g_auto(FileInfo) here = {0};
+        g_auto(FileInfo) there = {0};
+        if (!host_stat(host, path, false, &here, error) ||
+            (here.mode && !host_stat(keeper, path, false, &there, error)))
+            return false;
+        if (here.mode && !there.mode)
+            return set_error(error, ONEVOL_ERROR_REFUSED,
+                             "host '%s' has no '%s': nothing of the VM is removed from host '%s'",
+                             host_name(keeper), path, host_name(host));
+        if (!require_same_names(host, keeper, snapshots, error))
+            return false;
+    }
+    return true;
+}
+
+/* The VM's directory on the side that loses it; where both hosts see one directory it stays. `vm`
+ * NULL: what is there is no copy of the VM, but what an earlier try left. */
+static bool
+remove_side(Task *task, const OneVm *vm, Host *host, Host *other, const char *path, GError **error)
 {
     bool shared;
 
-    return tm_lock(task, host, path, error) && place_is_shared(host, other, path, &shared, error) &&
-           (shared || host_remove_tree(host, path, error));
+    if (!tm_lock(task, host, path, error) || !place_is_shared(host, other, path, &shared, error))
+        return false;
+    return shared || ((!vm || require_kept(vm, host, other, path, error)) &&
+                      host_remove_tree(host, path, error));
 }
 
 /*
  * Own storage on each host: the hypervisor's migrate script copies the disks (vmm/kvm/migrate of
- * 5.12+ does, for SHARED=NO). It needs an empty directory there, and none here afterwards.
+ * 6.0+ does, for SHARED=NO; before, libvirt finds no disk there and the migration fails). It needs
+ * an empty directory there, and none here afterwards.
  */
 static bool
-prepare_local(Task *task, Host *from, Host *to, const char *path, GError **error)
+prepare_local(Task *task, const OneVm *vm, Host *from, Host *to, const char *path, GError **error)
 {
     const char *action = task->request->action;
 
     if (from == to)
         return true;
     if (!strcmp(action, "postmigrate"))
-        return remove_side(task, from, to, path, error);
-    return remove_side(task, to, from, path, error) &&
-           (!strcmp(action, "failmigrate") ||
-            (host_make_directory(to, path, error) && place_mark(task, to, path, error)));
+        return remove_side(task, vm, from, to, path, error);
+    if (!strcmp(action, "failmigrate"))
+        return remove_side(task, vm, to, from, path, error);
+    return remove_side(task, NULL, to, from, path, error) && host_make_directory(to, path, error) &&
+           place_mark(task, to, path, error);
+}
+
+/* The directory is another driver's, which removes and makes it. Our disks are files that every
+ * host sees, so there is nothing to attach; but their links must be there, also after a directory
+ * was emptied. */
+static bool
+prepare_links(Task *task, const OneVm *vm, Host *from, Host *to, const char *path, GError **error)
+{
+    const char *action = task->request->action;
+
+    if (!strcmp(action, "failmigrate"))
+        return true;
+    return place_restore_links(task, vm, to, path, !strcmp(action, "premigrate") ? from : NULL,
+                               error);
 }
 
 static bool
-migrate_ours(Task *task, char **arguments, gint64 vm_id, GError **error)
+migrate_ours(Task *task, const Migration *migration, GError **error)
 {
-    Host *from = host_named(arguments[0], error);
-    Host *to = from ? host_named(arguments[1], error) : NULL;
-    g_autofree char *path = to ? path_normal(arguments[2], error) : NULL;
+    Host *from = host_named(migration->arguments[0], error);
+    Host *to = from ? host_named(migration->arguments[1], error) : NULL;
+    g_autofree char *path = to ? path_normal(migration->arguments[2], error) : NULL;
 
-    return path && vm_directory_check(task->installation->datastores, path, vm_id, error) &&
-           prepare_local(task, from, to, path, error);
+    if (!path ||
+        !vm_directory_check(task->installation->datastores, path, migration->vm->id, error))
+        return false;
+    return (migration->caller ? prepare_links : prepare_local)(task, migration->vm, from, to, path,
+                                                               error);
 }
 
 bool
@@ -148,15 +221,19 @@ tm_migrate(Task *task, char **arguments, GError **error)
     if (!argument_number(arguments[3], "the VM's id", &vm_id, error) ||
         !place_require_files(task, error) || !read_migration(arguments, &migration, error))
         return false;
-    if (migration.caller) /* the directory is another driver's, our disks are files elsewhere */
-        return true;
+    if (migration.vm->id != vm_id)
+        return set_error(error, ONEVOL_ERROR_USAGE,
+                         "the document is of VM %" G_GINT64_FORMAT ", not of VM %" G_GINT64_FORMAT,
+                         migration.vm->id, vm_id);
+    if (migration.caller)
+        return migrate_ours(task, &migration, error);
     bool first = !strcmp(task->request->action, "premigrate");
     bool local = place_is_local(task);
 
     /* others attach before and release before what is ours goes */
-    if (local && first && !migrate_ours(task, arguments, vm_id, error))
+    if (local && first && !migrate_ours(task, &migration, error))
         return false;
     if (!call_others(task, &migration, error))
         return false;
-    return !local || first || migrate_ours(task, arguments, vm_id, error);
+    return !local || first || migrate_ours(task, &migration, error);
 }

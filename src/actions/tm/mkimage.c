@@ -41,11 +41,11 @@ make_disk(Task *task, const char *size_text, const char *format, char **rest, GE
     const char *fs = facts && strcmp(format, "swap") != 0 ? facts->fs : NULL;
     Datastore *datastore = task_datastore(task, ds_id);
     g_autoptr(Volume) volume = disk_volume(&disk, datastore, NULL);
-    return place_clear(task, &disk, datastore, error) &&
+    return place_clear(task, vm, &disk, datastore, error) &&
            filesystem_create(rules, volume, (guint64)size_mb * MIB, format, fs, error) &&
            complete(volume, !facts || facts->sparse, error) &&
            disk_publish(&disk, volume, ATTACH_WRITE, error) &&
-           place_mark_monitor(task, &disk, error);
+           place_mark_monitor(task, vm, &disk, error);
 }
 
 bool

@@ -9,6 +9,7 @@
 #include "actions/tm/place.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/path.h"
 
 #include <string.h>
 
@@ -29,6 +30,22 @@ remove_whole(Host *host, const char *path, GError **error)
            host_remove_tree(host, part, error);
 }
 
+/* LIMIT_TRANSFER_BW of the system datastore that `to`, VMDIR or a disk in it, belongs to. */
+static bool
+options_for(Task *task, const char *to, MoveOptions *options, GError **error)
+{
+    g_autofree char *name = g_path_get_basename(to);
+    g_autofree char *above = g_path_get_dirname(to);
+    g_autofree char *directory =
+        g_str_has_prefix(name, "disk.") ? g_path_get_dirname(above) : g_strdup(above);
+    g_autofree char *number = g_path_get_basename(directory);
+    guint64 id;
+
+    *options = (MoveOptions){0};
+    return !parse_number(number, G_MAXINT32, &id) ||
+           datastore_move_options(task_datastore(task, (gint64)id), options, error);
+}
+
 /* Between file systems or hosts: copied beside, put in place, then the source goes. */
 static bool
 copy_directory(Task *task, Host *from_host, const char *from, Host *to_host, const char *to,
@@ -37,11 +54,14 @@ copy_directory(Task *task, Host *from_host, const char *from, Host *to_host, con
     g_autofree char *text = task_text(task);
     g_autoptr(Mark) mark = mark_new(text, from);
     g_autofree char *content = NULL;
+    MoveOptions options;
 
+    if (!options_for(task, to, &options, error))
+        return false;
     log_info("copying '%s' from %s to %s", from, host_name(from_host), host_name(to_host));
     if (!host_build_begin(to_host, to, mark->text, &content, error))
         return false;
-    if (host_transfer_tree(from_host, from, to_host, content, error) &&
+    if (host_transfer_tree(from_host, from, to_host, content, &options, error) &&
         host_remove_tree(to_host, to, error) && host_build_commit(to_host, to, mark->token, error))
         return remove_whole(from_host, from, error);
     host_build_abandon(to_host, to, mark->token, NULL);
@@ -109,13 +129,20 @@ move_between(Task *task, Host *from_host, const char *from, Host *to_host, const
 enum { PROLOG_MIGRATE_UNKNOWN = 60, PROLOG_MIGRATE_UNKNOWN_FAILURE = 61 };
 
 static bool
+is_dead_source(const OneVm *vm)
+{
+    return vm->lcm_state == PROLOG_MIGRATE_UNKNOWN ||
+           vm->lcm_state == PROLOG_MIGRATE_UNKNOWN_FAILURE;
+}
+
+static bool
 refuse_dead_source(Task *task, const Host *from, gint64 vm_id, GError **error)
 {
     const OneVm *vm = task_vm(task, vm_id, error);
 
     if (!vm)
         return false;
-    if (vm->lcm_state != PROLOG_MIGRATE_UNKNOWN && vm->lcm_state != PROLOG_MIGRATE_UNKNOWN_FAILURE)
+    if (!is_dead_source(vm))
         return true;
     return set_error(error, ONEVOL_ERROR_REFUSED,
                      "host '%s' is down and has the only copy of the disks of VM %" G_GINT64_FORMAT,
@@ -136,6 +163,9 @@ move_directory(Task *task, const Location *from, const Location *to, gint64 vm_i
         return true;
     if (source != destination && !refuse_dead_source(task, source, vm_id, error))
         return false;
+    if (!tm_check_mounted(task, destination, from->path, error) ||
+        !tm_check_mounted(task, destination, to->path, error))
+        return false;
     if (!tm_lock(task, source, from->path, error) || !tm_lock(task, destination, to->path, error))
         return false;
     bool done = source == destination
@@ -143,6 +173,53 @@ move_directory(Task *task, const Location *from, const Location *to, gint64 vm_i
                     : move_between(task, source, from->path, destination, to->path, error);
     /* it may be the first VM there */
     return done && (!place_is_local(task) || place_mark(task, destination, to->path, error));
+}
+
+/*
+ * The source host is dead: drivers with storage of the hosts' own move nothing then, and nobody
+ * makes the disk's link but this line (src/tm_mad/ssh/mv, "FT mode"). The directory, where all
+ * hosts see it, is still at its old place.
+ */
+static bool
+revive_disk(Task *task, const OneVm *vm, const OneDisk *facts, const Location *from,
+            const Location *to, Host *destination, GError **error)
+{
+    g_autofree char *target = NULL;
+    g_auto(FileInfo) before = {0};
+    g_auto(Disk) disk = {0};
+    DiskForm form;
+
+    if (!disk_init(&disk, task->installation->datastores, destination, to->path, vm->id, error) ||
+        !disk_form(&disk, &form, &target, error) ||
+        !host_stat(destination, from->path, false, &before, error))
+        return false;
+    if (form != DISK_ABSENT || before.mode)
+        return true;
+    if (place_is_link(task, facts))
+        return place_restore_link(task, &disk, facts, error);
+    return set_error(error, ONEVOL_ERROR_REFUSED,
+                     "host '%s' is down and has the only copy of disk %" G_GINT64_FORMAT
+                     " of VM %" G_GINT64_FORMAT,
+                     from->host, facts->id, vm->id);
+}
+
+/* Files go with the directory, the last line, links too: so the source's stays as it is. */
+static bool
+move_disk(Task *task, const Location *from, const Location *to, gint64 vm_id, GError **error)
+{
+    if (!place_require_files(task, error))
+        return false;
+    Host *source = host_named(from->host, error);
+    Host *destination = source ? host_named(to->host, error) : NULL;
+    if (!destination)
+        return false;
+    if (source == destination || host_is_frontend(source) || host_is_frontend(destination))
+        return true; /* no host has failed, see the state below */
+    const OneVm *vm = task_vm(task, vm_id, error);
+    const OneDisk *facts = vm ? one_vm_disk(vm, disk_id_of_path(from->path)) : NULL;
+    if (!vm || !facts || !is_dead_source(vm))
+        return vm != NULL;
+    return revive_disk(task, vm, facts, from, to, destination, error);
 }
 
 bool
@@ -158,7 +235,7 @@ tm_mv(Task *task, char **arguments, GError **error)
         !argument_number(arguments[3], "the datastore's id", &ds_id, error))
         return false;
     if (disk_id_of_path(from.path) >= 0)
-        return place_require_files(task, error); /* they go with the directory, the last line */
+        return move_disk(task, &from, &to, vm_id, error);
     return vm_directory_check(datastores, from.path, vm_id, error) &&
            vm_directory_check(datastores, to.path, vm_id, error) &&
            move_directory(task, &from, &to, vm_id, error);

@@ -9,9 +9,14 @@
 /* The disk is a file of its own: its content becomes the image's, beside the old one and then in
  * its place; its snapshots first, so that a run that is cut short can be repeated. */
 static bool
-write_back(const Disk *disk, Volume *image, GError **error)
+write_back(Task *task, const Disk *disk, Volume *image, GError **error)
 {
+    const OneVm *vm = task_vm(task, disk->vm_id, error);
+    if (!vm)
+        return false;
     g_autoptr(Volume) own = disk_volume(disk, image->datastore, image->format);
+    if (tm_snapshots_with_image(task, vm, one_vm_disk(vm, disk->id)))
+        own->snapshots = g_strdup(image->name);
     g_autoptr(Volume) back =
         volume_new(image->datastore, VOLUME_IMAGE, image->host, image->name, image->owner, NULL);
 
@@ -31,11 +36,11 @@ tm_mvds(Task *task, char **arguments, GError **error)
     g_autofree char *target = NULL;
     DiskForm form;
 
-    if (!tm_disk(task, arguments[0], arguments[2], &disk, error))
+    if (!tm_disk(task, arguments[0], arguments[2], &disk, error) ||
+        !place_find(&disk, &form, &target, error))
         return false;
     g_autoptr(Volume) image = tm_image(task, &disk, arguments[1], arguments[3], NULL, error);
-    if (!image || !volume_require(image, error) ||
-        !place_find(task, &disk.host, disk.path, error) || !disk_form(&disk, &form, &target, error))
+    if (!image || !volume_require(image, error))
         return false;
 
     switch (form) {
@@ -43,7 +48,8 @@ tm_mvds(Task *task, char **arguments, GError **error)
         return image->datastore->driver->backend->detach(image, disk.host, error) &&
                disk_clear_stale(&disk, image->datastore, error);
     case DISK_IN_PLACE:
-        return tm_lock(task, image->host, image->name, error) && write_back(&disk, image, error);
+        return tm_lock(task, image->host, image->name, error) &&
+               write_back(task, &disk, image, error);
     case DISK_ABSENT:
         /* done before, or never here: the image is there, which is what counts */
         return disk_clear_stale(&disk, image->datastore, error);

@@ -22,34 +22,103 @@ place_require_files(const Task *task, GError **error)
 }
 
 bool
-place_find(const Task *task, Host **host, const char *path, GError **error)
+place_is_foreign(const Task *task, const OneVm *vm)
 {
-    g_auto(FileInfo) there = {0};
-    g_auto(FileInfo) here = {0};
+    return vm->system_tm_mad && strcmp(vm->system_tm_mad, task->request->directory) != 0;
+}
 
-    if (!place_is_local(task) || host_is_frontend(*host))
-        return true;
-    if (!host_stat(*host, path, false, &there, error))
+bool
+place_copies(const Task *task, const OneDisk *facts)
+{
+    return place_is_local(task) || !g_strcmp0(facts->ln_target, "SYSTEM");
+}
+
+bool
+place_is_link(const Task *task, const OneDisk *facts)
+{
+    return !g_strcmp0(facts->tm_mad, task->request->directory) && !facts->clone && facts->source &&
+           facts->datastore_id >= 0 && !place_copies(task, facts);
+}
+
+bool
+place_restore_link(Task *task, const Disk *disk, const OneDisk *facts, GError **error)
+{
+    g_autofree char *datastore = g_strdup_printf("%" G_GINT64_FORMAT, facts->datastore_id);
+    g_autoptr(Volume) image = tm_image(task, disk, facts->source, datastore, facts->format, error);
+
+    if (!image || !tm_lock(task, disk->host, disk->path, error) || !volume_require(image, error))
         return false;
-    if (there.mode)
-        return true;
-    if (!host_stat(host_frontend(), path, false, &here, error))
+    log_info("'%s' is not on host '%s': linked again", disk->path, host_name(disk->host));
+    return disk_publish(disk, image, tm_attach_mode(facts), error);
+}
+
+static bool
+restore_if_missing(Task *task, const OneVm *vm, Host *host, const char *path, Host *old,
+                   const OneDisk *facts, GError **error)
+{
+    g_autofree char *target = NULL;
+    g_autofree char *old_target = NULL;
+    g_auto(Disk) disk = {0};
+    DiskForm form, old_form = DISK_ABSENT;
+
+    if (!disk_init(&disk, task->installation->datastores, host, path, vm->id, error) ||
+        !disk_form(&disk, &form, &target, error))
         return false;
-    if (here.mode) {
-        log_info("'%s' is on the front-end, not on host '%s'", path, host_name(*host));
-        *host = host_frontend();
+    if (form != DISK_ABSENT)
+        return true;
+    if (old && old != host) {
+        disk.host = old;
+        if (!disk_form(&disk, &old_form, &old_target, error))
+            return false;
+        disk.host = host;
+    }
+    return old_form == DISK_IN_PLACE || place_restore_link(task, &disk, facts, error);
+}
+
+bool
+place_restore_links(Task *task, const OneVm *vm, Host *host, const char *directory, Host *old,
+                    GError **error)
+{
+    for (guint i = 0; i < vm->disks->len; i++) {
+        const OneDisk *facts = g_ptr_array_index(vm->disks, i);
+        g_autofree char *path = g_strdup_printf("%s/disk.%" G_GINT64_FORMAT, directory, facts->id);
+        if (place_is_link(task, facts) &&
+            !restore_if_missing(task, vm, host, path, old, facts, error)) {
+            g_prefix_error(error, "disk %" G_GINT64_FORMAT ": ", facts->id);
+            return false;
+        }
     }
     return true;
 }
 
 bool
-place_clear(const Task *task, const Disk *disk, Datastore *datastore, GError **error)
+place_find(Disk *disk, DiskForm *form, char **target, GError **error)
 {
+    Disk here = *disk;
+
+    if (!disk_form(disk, form, target, error))
+        return false;
+    if (*form != DISK_ABSENT || host_is_frontend(disk->host))
+        return true;
+    here.host = host_frontend();
+    if (!disk_form(&here, form, target, error))
+        return false;
+    if (*form != DISK_ABSENT) {
+        log_info("'%s' is on the front-end, not on host '%s'", disk->path, host_name(disk->host));
+        disk->host = here.host;
+    }
+    return true;
+}
+
+bool
+place_clear(const Task *task, const OneVm *vm, const Disk *disk, Datastore *datastore,
+            GError **error)
+{
+    bool two_places = place_is_local(task) || (vm && place_is_foreign(task, vm));
     Disk old = *disk;
 
     old.host = host_frontend();
-    if (place_is_local(task) && !host_is_frontend(disk->host) &&
-        !disk_clear_stale(&old, datastore, error))
+    if (two_places && !host_is_frontend(disk->host) && !disk_clear_stale(&old, datastore, error))
         return false;
     return disk_clear_stale(disk, datastore, error);
 }
@@ -74,9 +143,9 @@ place_is_shared(Host *a, Host *b, const char *path, bool *shared, GError **error
 }
 
 bool
-place_mark_monitor(Task *task, const Disk *disk, GError **error)
+place_mark_monitor(Task *task, const OneVm *vm, const Disk *disk, GError **error)
 {
-    return place_mark(task, disk->host, disk->directory, error);
+    return place_is_foreign(task, vm) || place_mark(task, disk->host, disk->directory, error);
 }
 
 bool

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where things are when every host has its own disk (PLACEMENT_HOST_LOCAL).
+ * Where things are: on every host's own disk (PLACEMENT_HOST_LOCAL), or in a system datastore of
+ * another driver.
  */
 #pragma once
 
@@ -13,21 +14,41 @@ bool place_is_local(const Task *task);
  * migrating them is for the backends that bring such a placement. */
 bool place_require_files(const Task *task, GError **error);
 
-/* oned names the VM's last host for some actions although a stopped or undeployed VM is on the
- * front-end (EPILOG retry, resize of an undeployed VM): looks there if the host has no `path`. */
-bool place_find(const Task *task, Host **host, const char *path, GError **error);
+/* True where the VM's directory belongs to another driver, whose scripts move it. */
+bool place_is_foreign(const Task *task, const OneVm *vm);
+
+/* Does `ln` make a copy? Always on storage of the host's own, else where oned counts it as one: the
+ * disk's LN_TARGET is SYSTEM (TM_MAD_CONF's LN_TARGET_X for a system datastore of driver X). */
+bool place_copies(const Task *task, const OneDisk *facts);
+
+/* True for a disk of this driver that is a link to its image, so can be made again. */
+bool place_is_link(const Task *task, const OneDisk *facts);
+/* Makes the link of such a disk, which its host does not have. */
+bool place_restore_link(Task *task, const Disk *disk, const OneDisk *facts, GError **error);
+/* The same for all of the VM's disks in `directory` on `host`. With `old`, where the VM is now, a
+ * disk that is a file there stays one: then it is somebody else's to copy. */
+bool place_restore_links(Task *task, const OneVm *vm, Host *host, const char *directory, Host *old,
+                         GError **error);
+
+/* disk_form() where the disk is: oned names the VM's last host for some actions although a stopped
+ * or undeployed VM is on the front-end (EPILOG retry, resize of an undeployed VM). A disk that the
+ * host does not have is looked for there, and disk->host says where it was found. */
+bool place_find(Disk *disk, DiskForm *form, char **target, GError **error);
 
 /* Before a disk is made: what an earlier VM or a failed run left at its place goes, on the host and
- * on the front-end. oned recreates a stopped VM without an action, so its old disks are still
- * there, and place_find() would take them for the new ones in an EPILOG that is tried again. */
-bool place_clear(const Task *task, const Disk *disk, Datastore *datastore, GError **error);
+ * on the front-end, unless both see one directory. oned recreates a stopped VM without an action,
+ * so its old disks are still there, and place_find() would take them for the new ones in an EPILOG
+ * that is tried again. `vm` may be NULL: then a foreign directory is not looked at twice. */
+bool place_clear(const Task *task, const OneVm *vm, const Disk *disk, Datastore *datastore,
+                 GError **error);
 
 /* Do both hosts see one and the same directory? Found out by a file that one makes and the other
  * looks for. `path` is VMDIR; its parent must exist on `a`. */
 bool place_is_shared(Host *a, Host *b, const char *path, bool *shared, GError **error);
 
 /* The marker that makes a host report this datastore's space itself: DATASTORE/.monitor holds the
- * driver's name (opennebula-protocol 4.4). Where all hosts share it, there must be none. */
-bool place_mark_monitor(Task *task, const Disk *disk, GError **error);
+ * driver's name (opennebula-protocol 4.4). Where all hosts share it, there must be none. Another
+ * driver's system datastore is left alone. */
+bool place_mark_monitor(Task *task, const OneVm *vm, const Disk *disk, GError **error);
 /* The same for a VM's directory. */
 bool place_mark(Task *task, Host *host, const char *directory, GError **error);

@@ -21,6 +21,11 @@ tm_resize(Task *task, char **arguments, GError **error)
     const OneVm *vm = task_vm(task, disk.vm_id, error);
     if (!vm)
         return false;
+    const OneDisk *facts = one_vm_disk(vm, disk.id);
+    if (facts && facts->shareable) /* also of a running VM: the hypervisor would go on */
+        return set_error(error, ONEVOL_ERROR_REFUSED,
+                         "disk %" G_GINT64_FORMAT " is a shareable image, which other VMs write to",
+                         disk.id);
     if (vm->lcm_state == DISK_RESIZE) {
         log_info("the VM runs: its hypervisor resizes the disk");
         return true;
@@ -31,7 +36,6 @@ tm_resize(Task *task, char **arguments, GError **error)
                          ", in which disks are not resized",
                          vm->id, vm->lcm_state);
 
-    const OneDisk *facts = one_vm_disk(vm, disk.id);
     g_autoptr(Volume) volume = tm_backing(task, &disk, arguments[3], error);
     return volume && volume_require(volume, error) &&
            volume_resize(volume, (guint64)size_mb * MIB, error) &&

@@ -8,6 +8,26 @@
 
 typedef bool (*SnapshotStep)(Volume *volume, gint64 id, GError **error);
 
+static xmlNode *
+snapshots_of(const OneVm *vm, gint64 disk_id)
+{
+    xmlNode *snapshots = xml_find(vm->node, "SNAPSHOTS");
+
+    while (snapshots && xml_number(snapshots, "DISK_ID", -1) != disk_id)
+        snapshots = xml_next(snapshots);
+    return snapshots;
+}
+
+static bool
+model_check(Task *task, const Disk *disk, gint64 id, bool revert, GError **error)
+{
+    const OneVm *vm = task_vm(task, disk->vm_id, error);
+    const OneDisk *facts = vm ? one_vm_disk(vm, disk->id) : NULL;
+
+    return vm && snapshot_model_check(facts ? facts->node : NULL, snapshots_of(vm, disk->id), id,
+                                      revert, task->request->directory, error);
+}
+
 static bool
 snapshot_action(Task *task, char **arguments, SnapshotStep step, GError **error)
 {
@@ -15,7 +35,8 @@ snapshot_action(Task *task, char **arguments, SnapshotStep step, GError **error)
     gint64 id;
 
     if (!argument_number(arguments[1], "the snapshot's id", &id, error) ||
-        !tm_disk(task, arguments[0], arguments[2], &disk, error))
+        !tm_disk(task, arguments[0], arguments[2], &disk, error) ||
+        (step != snapshot_remove && !model_check(task, &disk, id, step == snapshot_revert, error)))
         return false;
     g_autoptr(Volume) volume = tm_backing(task, &disk, arguments[3], error);
     return volume && step(volume, id, error);
@@ -36,7 +57,8 @@ tm_snap_create_live(Task *task, char **arguments, GError **error)
     gint64 id;
 
     if (!argument_number(arguments[1], "the snapshot's id", &id, error) ||
-        !tm_disk(task, arguments[0], arguments[2], &disk, error))
+        !tm_disk(task, arguments[0], arguments[2], &disk, error) ||
+        !model_check(task, &disk, id, false, error))
         return false;
     g_autoptr(Volume) volume = tm_backing(task, &disk, arguments[3], error);
     return volume && tm_freeze(task, task->vm, &disk, volume, &freeze, error) &&

@@ -2,8 +2,11 @@
 #include "actions/tm/place.h"
 
 #include "actions/monitor.h"
+#include "base/command.h"
 #include "base/error.h"
 #include "base/path.h"
+
+#include <string.h>
 
 /* pre- and postbackup: the disk list and more that grew with the releases lie between the two */
 #define BACKUP "directory disks... vm_id ds_id"
@@ -47,6 +50,20 @@ tm_lock(Task *task, Host *host, const char *path, GError **error)
     return false;
 }
 
+/* A host that has not mounted the storage shows an empty directory: what is made there is lost, and
+ * what shall be removed stays. */
+bool
+tm_check_mounted(Task *task, Host *host, const char *vm_directory, GError **error)
+{
+    g_autofree char *above = g_path_get_dirname(vm_directory);
+    g_autofree char *text = g_path_get_basename(above);
+    const Backend *backend = task->driver->backend;
+    guint64 id;
+
+    return !backend->check || !parse_number(text, G_MAXINT32, &id) ||
+           backend->check(task_datastore(task, (gint64)id), host, vm_directory, error);
+}
+
 bool
 tm_disk(Task *task, const char *text, const char *vm_text, Disk *disk, GError **error)
 {
@@ -59,6 +76,7 @@ tm_disk(Task *task, const char *text, const char *vm_text, Disk *disk, GError **
     Host *host = host_named(location.host, error);
     return host &&
            disk_init(disk, task->installation->datastores, host, location.path, vm_id, error) &&
+           tm_check_mounted(task, host, disk->directory, error) &&
            tm_lock(task, disk->host, disk->path, error);
 }
 
@@ -91,6 +109,29 @@ tm_attach_mode(const OneDisk *facts)
     return facts->readonly && !facts->save ? ATTACH_READ_ONLY : ATTACH_WRITE;
 }
 
+bool
+tm_snapshots_with_image(const Task *task, const OneVm *vm, const OneDisk *facts)
+{
+    return task->driver->placement == PLACEMENT_EVERYWHERE && facts && !facts->clone &&
+           facts->source && !g_strcmp0(vm->system_tm_mad, "ssh") && !place_copies(task, facts);
+}
+
+static Volume *
+own_volume(Task *task, const Disk *disk, const OneVm *vm, const OneDisk *facts, const char *ds_text,
+           gint64 ds_id, GError **error)
+{
+    const char *format = facts ? facts->format : NULL;
+    g_autoptr(Volume) own = disk_volume(disk, task_datastore(task, ds_id), format);
+
+    if (tm_snapshots_with_image(task, vm, facts)) {
+        g_autoptr(Volume) image = tm_image(task, disk, facts->source, ds_text, format, error);
+        if (!image)
+            return NULL;
+        own->snapshots = g_strdup(image->name);
+    }
+    return g_steal_pointer(&own);
+}
+
 Volume *
 tm_backing(Task *task, Disk *disk, const char *ds_text, GError **error)
 {
@@ -99,8 +140,7 @@ tm_backing(Task *task, Disk *disk, const char *ds_text, GError **error)
     gint64 ds_id;
 
     if (!argument_number(ds_text, "the datastore's id", &ds_id, error) ||
-        !place_find(task, &disk->host, disk->path, error) ||
-        !disk_form(disk, &form, &target, error))
+        !place_find(disk, &form, &target, error))
         return NULL;
     const OneVm *vm = task_vm(task, disk->vm_id, error);
     if (!vm)
@@ -114,7 +154,7 @@ tm_backing(Task *task, Disk *disk, const char *ds_text, GError **error)
         return NULL;
     }
     if (form != DISK_LINK)
-        return disk_volume(disk, task_datastore(task, ds_id), format);
+        return own_volume(task, disk, vm, facts, ds_text, ds_id, error);
     Volume *image = tm_image(task, disk, target, ds_text, format, error);
     if (image && !tm_lock(task, image->host, image->name, error))
         g_clear_pointer(&image, volume_free);
@@ -135,6 +175,54 @@ libvirt_uri(const Installation *installation)
     return g_strdup(uri ? uri : "qemu:///system");
 }
 
+/* oned's name for the VM's hypervisor driver; NULL if its document has none. */
+static char *
+vm_mad(const OneVm *vm)
+{
+    xmlNode *record = xml_find(vm->node, "HISTORY_RECORDS/HISTORY"), *last = record;
+
+    for (; record; record = xml_next(record))
+        last = record;
+    return last ? xml_text(last, "VM_MAD") : NULL;
+}
+
+/* Names of the VM_MADs of oned.conf 5.4 to 7.4; a site may have others, for either kind. */
+static const char *const libvirt_mads[] = {"kvm", "qemu", NULL};
+static const char *const other_mads[] = {"lxc", "lxd", "firecracker", "vcenter", "ec2",
+                                         "az",  "one", "xen3",        "xen4",    NULL};
+
+/* Only libvirt's guests can be stopped for an instant. Where the name does not tell, the guest's
+ * host is asked: a domain that it does not know may well run under something else. */
+static bool
+check_hypervisor(const OneVm *vm, const Freeze *freeze, GError **error)
+{
+    g_autofree char *mad = vm_mad(vm);
+    GError *local = NULL;
+
+    if (mad && g_strv_contains(libvirt_mads, mad))
+        return true;
+    if (mad && g_strv_contains(other_mads, mad))
+        return set_error(error, ONEVOL_ERROR_REFUSED,
+                         "VM %" G_GINT64_FORMAT " runs under '%s', which is not libvirt's: its "
+                         "disks can be copied when it is powered off",
+                         vm->id, mad);
+    g_autoptr(Argv) argv = argv_new("virsh", "-q", "-c", freeze->uri, "domstate", freeze->domain);
+    if (host_run(freeze->host, STEP_READ, freeze->domain, argv, SECONDS(10), NULL, &local))
+        return true;
+    if (!strstr(local->message, "failed to get domain")) {
+        g_propagate_prefixed_error(error, local,
+                                   "cannot ask libvirt at '%s' for VM %" G_GINT64_FORMAT ": ",
+                                   freeze->uri, vm->id);
+        return false;
+    }
+    set_error(error, ONEVOL_ERROR_REFUSED,
+              "libvirt at '%s' does not know VM %" G_GINT64_FORMAT " of hypervisor '%s', whose "
+              "disks can be copied when it is powered off: %s",
+              freeze->uri, vm->id, mad ? mad : "", local->message);
+    g_error_free(local);
+    return false;
+}
+
 bool
 tm_freeze(Task *task, const OneVm *vm, const Disk *disk, Volume *volume, Freeze *freeze,
           GError **error)
@@ -151,6 +239,8 @@ tm_freeze(Task *task, const OneVm *vm, const Disk *disk, Volume *volume, Freeze 
     freeze->uri = libvirt_uri(task->installation);
     freeze->domain = g_strdup(vm->deploy_id);
     freeze->may_suspend = live_copy && !g_ascii_strcasecmp(live_copy, "SUSPEND");
+    if (!check_hypervisor(vm, freeze, error))
+        return false;
     volume->freeze = freeze;
     return true;
 }

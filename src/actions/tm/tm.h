@@ -37,10 +37,18 @@ Volume *tm_image(Task *task, const Disk *disk, const char *source, const char *d
  * the rest of the action. Shareable images are refused: other VMs write to them. */
 Volume *tm_backing(Task *task, Disk *disk, const char *ds_id, GError **error);
 
+/* Under a system datastore of driver ssh a persistent disk may be a file of the VM's own, while its
+ * snapshots stay beside the image: so the LizardFS predecessor keeps them. */
+bool tm_snapshots_with_image(const Task *task, const OneVm *vm, const OneDisk *facts);
+
 /* Who writes to a running VM's disks: its libvirt domain, and what LIVE_COPY of the volume's
  * datastore allows. */
 bool tm_freeze(Task *task, const OneVm *vm, const Disk *disk, Volume *volume, Freeze *freeze,
                GError **error);
+
+/* False where `host` does not have the storage of a VM's directory mounted, and the driver's
+ * storage needs to be. */
+bool tm_check_mounted(Task *task, Host *host, const char *vm_directory, GError **error);
 
 /* How the VM's disk wants its image: read-only, shared or for itself alone. */
 AttachMode tm_attach_mode(const OneDisk *facts);

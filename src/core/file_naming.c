@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backends/file/file.h"
+#include "core/file_volume.h"
 
 #include "base/error.h"
 #include "base/path.h"
