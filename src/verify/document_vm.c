@@ -109,7 +109,7 @@ append_disk(GString *xml, const World *world, const Vm *vm, const Disk *disk)
     text(xml, "DISK_TYPE", "FILE");
     marks(xml, disk);
     if (release_from(world->release, RELEASE(7, 0, 0)))
-        text(xml, "PERSISTENT_SNAPSHOTS", "YES");
+        text(xml, "PERSISTENT_SNAPSHOTS", disk->forgets ? "NO" : "YES");
     target(xml, disk);
     text(xml, "TM_MAD", world->driver);
     if (disk->suffix)

@@ -98,6 +98,8 @@ effect_released(Disk *disk)
         copy_snapshots(disk->snapshots, disk->image->snapshots);
         disk->image->next_snapshot = disk->next_snapshot;
     }
+    if (disk->forgets)
+        g_ptr_array_set_size(disk->image->snapshots, 0);
     effect_gone(disk, !disk->own);
 }
 

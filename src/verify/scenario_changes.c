@@ -210,6 +210,21 @@ life_of_snapshots(Player *player, Image *image)
         life_abandon(player, vm);
 }
 
+/* Where they are not kept, they go with the VM (7.0). */
+static void
+forgotten_snapshots(Player *player, Image *image)
+{
+    Vm *vm = world_vm(player->world);
+    Disk *disk = vm_add_disk(player->world, vm, ROLE_PERSISTENT, image, image->size_mb);
+
+    disk->forgets = true;
+    if (life_deploy(player, vm) && TAKE(7) && guest_write(player, vm, disk) && TAKE(8) &&
+        guest_write(player, vm, disk))
+        (void)life_terminate(player, vm, NULL);
+    else
+        life_abandon(player, vm);
+}
+
 void
 scenario_image_snapshots(Player *player)
 {
@@ -222,8 +237,11 @@ scenario_image_snapshots(Player *player)
         return;
     Image *block = given_datablock(player, 16);
     Image *qcow2 = given_qcow2(player);
-    if (block)
+    if (block) {
         life_of_snapshots(player, block);
+        if (release_from(player->world->release, RELEASE(7, 0, 0)))
+            forgotten_snapshots(player, block);
+    }
     if (qcow2) {
         qcow2->persistent = true;
         life_of_snapshots(player, qcow2);

@@ -86,6 +86,7 @@ typedef struct Disk {
     int snapshot_in_progress; /* -1: none */
     int next_snapshot;
     const char *orphans;  /* ALLOW_ORPHANS, NULL: YES */
+    bool forgets;         /* PERSISTENT_SNAPSHOTS=NO: the image keeps none */
     const char *maker;    /* the action that made it, to be blamed when it turns out wrong */
     Content content;      /* of private and volatile ones; else the image's counts */
     GPtrArray *snapshots; /* of private ones; else the image's count */

@@ -29,6 +29,46 @@ write_back(Task *task, const Disk *disk, Volume *image, GError **error)
     return volume_commit(back, error) && volume_remove(own, error);
 }
 
+/* PERSISTENT_SNAPSHOTS=NO (7.0): oned forgets the snapshots now and asks nobody to remove them
+ * (LifeCycleStates.cc, delete_non_persistent_snapshots). */
+static bool
+drop_snapshots(Task *task, const Disk *disk, Volume *image, GError **error)
+{
+    const OneVm *vm = task_vm(task, disk->vm_id, error);
+    if (!vm)
+        return false;
+    const OneDisk *facts = one_vm_disk(vm, disk->id);
+    g_autofree char *kept = facts ? xml_text(facts->node, "PERSISTENT_SNAPSHOTS") : NULL;
+    if (!kept || g_ascii_strcasecmp(kept, "NO") != 0)
+        return true;
+
+    xmlNode *snapshots = tm_snapshots(vm, disk->id);
+    xmlNode *snapshot = snapshots ? xml_find(snapshots, "SNAPSHOT") : NULL;
+    for (; snapshot; snapshot = xml_next(snapshot)) {
+        gint64 id = xml_number(snapshot, "ID", -1);
+        if (id >= 0 && !snapshot_remove(image, id, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+go_back(Task *task, const Disk *disk, DiskForm form, Volume *image, GError **error)
+{
+    switch (form) {
+    case DISK_LINK:
+        return image->datastore->driver->backend->detach(image, disk->host, error) &&
+               disk_clear_stale(disk, image->datastore, error);
+    case DISK_IN_PLACE:
+        return tm_lock(task, image->host, image->name, error) &&
+               write_back(task, disk, image, error);
+    case DISK_ABSENT:
+        /* done before, or never here: the image is there, which is what counts */
+        return disk_clear_stale(disk, image->datastore, error);
+    }
+    g_assert_not_reached();
+}
+
 bool
 tm_mvds(Task *task, char **arguments, GError **error)
 {
@@ -40,19 +80,6 @@ tm_mvds(Task *task, char **arguments, GError **error)
         !place_find(&disk, &form, &target, error))
         return false;
     g_autoptr(Volume) image = tm_image(task, &disk, arguments[1], arguments[3], NULL, error);
-    if (!image || !volume_require(image, error))
-        return false;
-
-    switch (form) {
-    case DISK_LINK:
-        return image->datastore->driver->backend->detach(image, disk.host, error) &&
-               disk_clear_stale(&disk, image->datastore, error);
-    case DISK_IN_PLACE:
-        return tm_lock(task, image->host, image->name, error) &&
-               write_back(task, &disk, image, error);
-    case DISK_ABSENT:
-        /* done before, or never here: the image is there, which is what counts */
-        return disk_clear_stale(&disk, image->datastore, error);
-    }
-    g_assert_not_reached();
+    return image && volume_require(image, error) && go_back(task, &disk, form, image, error) &&
+           drop_snapshots(task, &disk, image, error);
 }

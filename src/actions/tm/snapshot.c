@@ -8,8 +8,8 @@
 
 typedef bool (*SnapshotStep)(Volume *volume, gint64 id, GError **error);
 
-static xmlNode *
-snapshots_of(const OneVm *vm, gint64 disk_id)
+xmlNode *
+tm_snapshots(const OneVm *vm, gint64 disk_id)
 {
     xmlNode *snapshots = xml_find(vm->node, "SNAPSHOTS");
 
@@ -24,7 +24,7 @@ model_check(Task *task, const Disk *disk, gint64 id, bool revert, GError **error
     const OneVm *vm = task_vm(task, disk->vm_id, error);
     const OneDisk *facts = vm ? one_vm_disk(vm, disk->id) : NULL;
 
-    return vm && snapshot_model_check(facts ? facts->node : NULL, snapshots_of(vm, disk->id), id,
+    return vm && snapshot_model_check(facts ? facts->node : NULL, tm_snapshots(vm, disk->id), id,
                                       revert, task->request->directory, error);
 }
 

@@ -53,5 +53,8 @@ bool tm_check_mounted(Task *task, Host *host, const char *vm_directory, GError *
 /* How the VM's disk wants its image: read-only, shared or for itself alone. */
 AttachMode tm_attach_mode(const OneDisk *facts);
 
+/* What oned knows of a disk's snapshots: its SNAPSHOTS element, or NULL. */
+xmlNode *tm_snapshots(const OneVm *vm, gint64 disk_id);
+
 /* Locks a path on a host for the rest of the action. */
 bool tm_lock(Task *task, Host *host, const char *path, GError **error);
