@@ -166,7 +166,7 @@ task_run(const Request *request, const Installation *installation, GError **erro
         return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' has no %s action '%s'",
                          request->directory, plane_name(request->plane), request->action);
     apply_settings(settings);
-    if (task.driver->backend->may_hang && !watch_begin(error))
+    if (!watch_begin(error))
         return false;
     if (action->flags & TAKES_MESSAGE) {
         if (!read_message(&task, error))

@@ -40,7 +40,6 @@ struct Backend {
     const ToolNeed *tools;    /* ends with a NULL program */
     unsigned caps;            /* CAP_*: the most it can ever do */
     const FileStorage *files; /* NULL if its volumes are none */
-    bool may_hang; /* its storage may never answer: actions are watched (local/watch.h) */
 
     /* Required. */
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A file system whose writes never end: fuse-hang.py DIRECTORY. Holds one file, x.
+"""A file system whose writes never end: fuse-hang.py DIRECTORY [statfs]. Holds one file, x. With
+`statfs` it is the question for its space that is never answered.
 
 Whoever writes to it cannot be killed (D state) until the mount is aborted: what a storage does
 whose servers are gone. Speaks to /dev/fuse by itself, so that nothing need be installed.
@@ -38,6 +39,8 @@ def answer(opcode, node, body):
         return struct.pack("<QII", 1, 0, 0)
     if opcode == CREATE:
         return entry(3) + struct.pack("<QII", 1, 0, 0)
+    if opcode == STATFS and "statfs" in sys.argv:
+        return None
     if opcode == STATFS:
         return struct.pack("<QQQQQIIII", 1000, 500, 500, 10, 10, 4096, 255, 4096, 0) + bytes(24)
     if opcode == WRITE:

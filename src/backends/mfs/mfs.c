@@ -340,7 +340,6 @@ const Backend mfs_backend = {
     .tools = mfs_tools,
     .caps = CAP_CLONE | CAP_RESIZE | CAP_SNAPSHOT,
     .files = &mfs_storage,
-    .may_hang = true,
     .probe = mfs_probe,
     .check = mfs_check,
     .diagnose = mfs_diagnose,
