@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEPTH 8u /* chunks read ahead: what a reader costs in MiB */
+#define DEPTH 4u /* chunks read ahead: what a reader costs in MiB */
 #define LOOK_US 200000
 
 typedef struct Slot {
