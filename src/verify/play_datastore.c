@@ -187,6 +187,9 @@ datastore_cp(Player *player, const Import *import)
                         release_from(player->world->release, RELEASE(6, 0, 0)), row);
 }
 
+/* Its size shall not be why something is refused. */
+#define ENOUGH_MB 1024
+
 bool
 datastore_cp_refused(Player *player, const Import *import)
 {
@@ -196,7 +199,7 @@ datastore_cp_refused(Player *player, const Import *import)
     Image *image = world_image(world, import->type, import->datastore);
 
     image->path = import->path ? g_strdup(import->path) : g_steal_pointer(&path);
-    image->size_mb = 1;
+    image->size_mb = import->size_mb ? import->size_mb : ENOUGH_MB;
     image->checksum_name = import->checksum_name;
     image->checksum = g_strdup(import->checksum);
     Row *row = import_call(player, import, image, MUST_FAIL, NULL);

@@ -26,6 +26,7 @@ typedef struct Import {
     const char *format;        /* of the image that has to come out */
     const char *checksum_name, *checksum;
     bool persistent, shareable;
+    guint64 size_mb; /* what a refused one was registered with, 0: enough */
     const char *what;
 } Import;
 

@@ -264,15 +264,16 @@ play_refusals(Player *player, const Web *web)
 {
     static const struct {
         const char *name, *what;
+        guint64 size_mb;
     } rows[] = {
-        {"cut.gz",          "a cut gz: refused"                   },
-        {"cut.xz",          "a cut xz: refused"                   },
-        {"cut.vmdk",        "a cut vmdk: refused"                 },
-        {"two.tar.gz",      "two files in a tar: refused"         },
-        {"descriptor.vmdk", "a vmdk that names a file: refused"   },
-        {"backed.qcow2",    "a qcow2 with a backing file: refused"},
-        {"nothing.img",     "HTTP 404: refused"                   },
-        {"base.img",        "more than was registered: refused"   },
+        {"cut.gz",          "a cut gz: refused",                    0},
+        {"cut.xz",          "a cut xz: refused",                    0},
+        {"cut.vmdk",        "a cut vmdk: refused",                  0},
+        {"two.tar.gz",      "two files in a tar: refused",          0},
+        {"descriptor.vmdk", "a vmdk that names a file: refused",    0},
+        {"backed.qcow2",    "a qcow2 with a backing file: refused", 0},
+        {"nothing.img",     "HTTP 404: refused",                    0},
+        {"base.img",        "more than was registered: refused",    1},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -281,6 +282,7 @@ play_refusals(Player *player, const Web *web)
                             .datastore = player->world->raw,
                             .path = url,
                             .source = rows[i].name,
+                            .size_mb = rows[i].size_mb,
                             .what = rows[i].what};
         (void)datastore_cp_refused(player, &how);
     }

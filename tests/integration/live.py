@@ -704,7 +704,7 @@ def kill_tree(child, number, group):
 
 def killed_in_window(tap, place, guest, vm, stop, rounds):
     """While the guest stands still: virsh takes its time after it has stopped it."""
-    slow, window = place.setting(f"slow-{stop}", 1.5), place.control / "window"
+    slow, window = place.setting(f"slow-{stop}", 2.5), place.control / "window"
     place.live_copy("" if stop == "domfsfreeze" else "SUSPEND")
     random.seed(4)
     for action in both(place, guest, vm):
@@ -723,7 +723,7 @@ def killed_in_window(tap, place, guest, vm, stop, rounds):
                 problem = first(not stood and "it did not stand still",
                                 child.returncode == 0 and "it succeeded",
                                 after_a_kill(action, child, name, group))
-            slow.write_text("1.5")
+            slow.write_text("2.5")
             action.forget()
             tap.case(f"{action.name}: {name} while the guest stands still ({stop})", problem)
     slow.write_text("")

@@ -57,6 +57,13 @@ def tool(*words, data=None):
 # A web server ------------------------------------------------------------------------------------
 
 
+def remove(path):
+    if path.is_dir():  # who was killed may still be taking its own away
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 class Web:
     """`pages` is path → bytes; `moods` path → function(handler, body) that answers instead."""
 
@@ -397,10 +404,7 @@ class Sources:
 
     def clean(self):
         for path in self.images.iterdir():
-            if path.is_dir():  # who was killed may still be taking its own away
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            remove(path)
 
     def stats(self, name, path, want, most=None, **how):
         self.web.sent.clear()
@@ -865,10 +869,7 @@ class Sources:
         def clean():
             for path in keep.iterdir():
                 if path.name not in kept:
-                    if path.is_dir():  # who was killed may still be taking its own away
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+                    remove(path)
 
         self.left, self.clean = left, clean
         image, everyone = 0x8000000000, 0x400000000
