@@ -7,6 +7,7 @@ usage: bench_mfs.py ONEVOL. Prints figures and ratios; asserts nothing. Without 
 Debian's moosefs-* packages it prints "skipped".
 """
 import concurrent.futures
+import json
 import os
 import resource
 import statistics
@@ -28,7 +29,18 @@ KEEP = """  ControlMaster auto
 """
 
 
-def timed(words, environment):
+def timed(lab, words, environment):
+    """Wall and CPU seconds of these commands, AT_ONCE at a time, on the front-end. They are started
+    there, so that nothing of the lab (entering a host, counting its connections) is measured."""
+    job = json.dumps({"words": words, "environment": environment})
+    done = subprocess.run(lab.enter("fe", sys.executable, os.path.abspath(__file__), "--inside"),
+                          input=job, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout)
+
+
+def run_inside(words, environment):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
@@ -42,17 +54,29 @@ def timed(words, environment):
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def plain(site):
+    """The lab's environment with the real ssh, without the script that counts connections."""
+    environment = site.environment(STANDIN_PYTHON="/usr/bin/python3", STANDIN_SSH="/usr/bin/ssh")
+    environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return environment
+
+
+def action(site, name, *arguments):
+    return [os.path.join(site.remotes, "tm", site.driver, name), *map(str, arguments)]
+
+
 def hundred_clones(lab, site):
     lab.on("fe", f"head -c 1M /dev/urandom > {D}/102/small; sync {D}/102/small")
     for vm in range(1, CLONES + 1):
         site.vm(vm, disks=(1,))
-    environment = site.environment(STANDIN_PYTHON="/usr/bin/python3", STANDIN_SSH=lab.path("bin/ssh"))
-    subprocess.run(lab.enter("fe", "ssh", "h1", "true"), env=environment, check=True)
-    ours = timed([site.words("tm", "clone", f"fe:{D}/102/small", f"h1:{D}/100/{vm}/disk.1", vm, 102)
-                  for vm in range(1, CLONES + 1)], environment)
-    theirs = timed([lab.enter("fe", f"{HERE}/standin", "clone", f"fe:{D}/102/small",
-                              f"h1:{D}/100/{1000 + vm}/disk.1", str(vm), "102")
-                    for vm in range(CLONES)], environment)
+    environment = plain(site)
+    lab.on("fe", f"mount --bind {lab.path('ssh_config')} /etc/ssh/ssh_config")
+    subprocess.run(lab.enter("fe", "/usr/bin/ssh", "h1", "true"), check=True)
+    ours = timed(lab, [action(site, "clone", f"fe:{D}/102/small", f"h1:{D}/100/{vm}/disk.1", vm, 102)
+                       for vm in range(1, CLONES + 1)], environment)
+    theirs = timed(lab, [[f"{HERE}/standin", "clone", f"fe:{D}/102/small",
+                          f"h1:{D}/100/{1000 + vm}/disk.1", str(vm), "102"]
+                         for vm in range(CLONES)], environment)
     print(f"{CLONES} clones, {AT_ONCE} at once    wall s  front-end CPU s")
     for name, (wall, cpu) in (("onevol", ours), ("stand-in", theirs)):
         print(f"  {name:<22} {wall:>6.1f} {cpu:>8.1f}")
@@ -65,16 +89,14 @@ def one_of_each(lab, site):
     site.vm(500, disks=(0, 1), size=10240)
     disk = f"localhost:{D}/100/500/disk.0"
     mfs.good(site.tm("ln", f"fe:{D}/102/big", disk, 500, 102))
-    bare = [lab.enter("fe", "mfsmakesnapshot", "-o", f"{D}/102/big", f"{D}/102/bare")]
     calls = {
-        "clone": site.words("tm", "clone", f"fe:{D}/102/big", f"localhost:{D}/100/500/disk.1", 500,
-                            102),
-        "snap_create": site.words("tm", "snap_create", disk, 1, 500, 102),
-        "snap_revert": site.words("tm", "snap_revert", disk, 1, 500, 102),
+        "makesnapshot": ["mfsmakesnapshot", "-o", f"{D}/102/big", f"{D}/102/bare"],
+        "clone": action(site, "clone", f"fe:{D}/102/big", f"localhost:{D}/100/500/disk.1", 500, 102),
+        "snap_create": action(site, "snap_create", disk, 1, 500, 102),
+        "snap_revert": action(site, "snap_revert", disk, 1, 500, 102),
     }
-    figures = {"makesnapshot": [timed(bare, site.environment())[0] for _ in range(ROUNDS)]}
-    for name, words in calls.items():
-        figures[name] = [timed([words], site.environment())[0] for _ in range(ROUNDS)]
+    figures = {name: [timed(lab, [words], plain(site))[0] for _ in range(ROUNDS)]
+               for name, words in calls.items()}
     base = statistics.median(figures["makesnapshot"]) * 1000
     print("a 10 GiB image               ms    above makesnapshot")
     for name, values in figures.items():
@@ -83,6 +105,9 @@ def one_of_each(lab, site):
 
 
 def main():
+    if sys.argv[1:] == ["--inside"]:
+        json.dump(run_inside(**json.load(sys.stdin)), sys.stdout)
+        return 0
     if len(sys.argv) != 2:
         print(__doc__)
         return 2

@@ -933,6 +933,12 @@ def stuck(tap, place, guest, vm):
     place.setting("slow-suspend", 0)
 
 
+def action_of(child):
+    """The process that does the work: the one that oned waits for only watches it."""
+    started = pathlib.Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+    return int(started[0]) if started else child.pid
+
+
 def stopped_front_end(tap, place, guest, vm):
     """It neither dies nor goes on: the guardian's own clock."""
     place.live_copy("SUSPEND")
@@ -942,10 +948,11 @@ def stopped_front_end(tap, place, guest, vm):
         window.unlink()
     child = action.start()
     problem = None if wait_for(window.exists, 5) else "it never stood still"
-    os.kill(child.pid, signal.SIGSTOP)
+    stopped = action_of(child)
+    os.kill(stopped, signal.SIGSTOP)
     slow.write_text("")
     problem = first(problem, guest.goes_on(), guest.goes_on(1))
-    os.kill(child.pid, signal.SIGCONT)
+    os.kill(stopped, signal.SIGCONT)
     child.out, child.err = child.communicate(timeout=30)
     try:
         text = sentence(child)
