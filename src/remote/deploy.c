@@ -54,7 +54,7 @@ push_script(gsize length)
 {
     return g_strdup_printf(
         FIND_DIRECTORY
-        "umask 077; [ -d $d ] || mkdir $d || exit 124; "
+        "umask 077; [ -d $d ] || mkdir $d || [ -d $d ] || exit 124; " /* another may make it */
         "t=$d/new-$$-%08x; trap \"rm -f $t\" EXIT; "
         "cat > $t || exit 124; "
         "[ $(wc -c < $t) -eq %" G_GSIZE_FORMAT
