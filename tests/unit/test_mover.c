@@ -308,29 +308,53 @@ a_cancelled_copy_leaves_nothing(void **state)
 
 static int device_fd;
 
+/* A free loop device of the file `backing`, open; -1 and errno when there is none. Another process
+ * may take the free one first: then the next is asked for. */
+static int
+take_device(int control, int backing, char **device)
+{
+    struct loop_config config = {.fd = (guint32)backing, .info = {.lo_flags = LO_FLAGS_AUTOCLEAR}};
+
+    for (;;) {
+        int number = ioctl(control, LOOP_CTL_GET_FREE);
+        if (number < 0)
+            return -1;
+        g_autofree char *path = g_strdup_printf("/dev/loop%d", number);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd < 0)
+            return -1;
+        if (ioctl(fd, LOOP_CONFIGURE, &config) == 0) {
+            *device = g_steal_pointer(&path);
+            return fd;
+        }
+        int failed = errno;
+        close(fd);
+        errno = failed;
+        if (errno != EBUSY)
+            return -1;
+    }
+}
+
 /* A loop device of `size` bytes over `path`, all of them `old`; the caller frees its path. NULL:
- * there are none here. */
+ * this machine or this user has none. */
 static char *
 make_device(const char *path, gsize size, guint8 old)
 {
     int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-    int number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
-    g_autofree char *device = g_strdup_printf("/dev/loop%d", number);
     g_autofree guint8 *bytes = g_malloc(size);
+    char *device = NULL;
 
-    if (control >= 0)
-        close(control);
+    if (control < 0)
+        return NULL;
     memset(bytes, old, size);
     test_write_bytes(path, bytes, size);
     int backing = open(path, O_RDWR | O_CLOEXEC);
-    int fd = number < 0 ? -1 : open(device, O_RDWR | O_CLOEXEC);
-    struct loop_config config = {.fd = (guint32)backing, .info = {.lo_flags = LO_FLAGS_AUTOCLEAR}};
-    bool done = fd >= 0 && ioctl(fd, LOOP_CONFIGURE, &config) == 0;
+    device_fd = take_device(control, backing, &device); /* gone when nobody has it open */
+    if (device_fd < 0 && errno != EPERM && errno != EACCES)
+        fail_msg("no loop device over %s: %s", path, g_strerror(errno));
     close(backing);
-    device_fd = done ? fd : -1; /* it is gone when nobody has it open */
-    if (!done && fd >= 0)
-        close(fd);
-    return done ? g_steal_pointer(&device) : NULL;
+    close(control);
+    return device;
 }
 
 static void
