@@ -195,7 +195,8 @@ feed(int *fd, const CommandOptions *options, size_t *sent)
         fd_close(fd);
 }
 
-/* Moves data until the child has closed both outputs. */
+/* Moves data until the child has closed both outputs. Who was stopped himself past the deadline
+ * still reads what the child had said by then. */
 static bool
 converse(const Argv *argv, const CommandOptions *options, CommandChild *child, GByteArray *out,
          GByteArray *err, gint64 deadline, GError **error)
@@ -208,10 +209,7 @@ converse(const Argv *argv, const CommandOptions *options, CommandChild *child, G
         fcntl(child->in, F_SETFL, O_NONBLOCK);
 
     while (child->out >= 0 || child->err >= 0) {
-        gint64 left = (deadline - g_get_monotonic_time()) / 1000;
-        if (left <= 0)
-            return set_error(error, ONEVOL_ERROR_TIMEOUT, "'%s' did not end within %u s",
-                             argv_words(argv)[0], options->timeout_ms / 1000);
+        gint64 left = MAX((deadline - g_get_monotonic_time()) / 1000, 0);
         if (!cancel_check(error))
             return false;
 
@@ -220,7 +218,11 @@ converse(const Argv *argv, const CommandOptions *options, CommandChild *child, G
             {.fd = child->out, .events = POLLIN },
             {.fd = child->err, .events = POLLIN },
         };
-        if (poll(polls, 3, (int)MIN(left, 1000)) <= 0)
+        int ready = poll(polls, 3, (int)MIN(left, 1000));
+        if (left == 0 && !polls[1].revents && !polls[2].revents)
+            return set_error(error, ONEVOL_ERROR_TIMEOUT, "'%s' did not end within %u s",
+                             argv_words(argv)[0], options->timeout_ms / 1000);
+        if (ready <= 0)
             continue;
         if (polls[0].revents)
             feed(&child->in, options, &sent);

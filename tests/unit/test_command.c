@@ -188,6 +188,20 @@ a_child_that_ignores_term_is_killed(void **state)
     assert_failed(error, ONEVOL_ERROR_TIMEOUT, "did not end");
 }
 
+/* Stopped past its deadline, as by a debugger or a host that pauses: the child was in time. */
+static void
+what_was_said_in_time_counts_after_a_stop(void **state)
+{
+    (void)state;
+    g_auto(CommandResult) result = {0};
+    CommandOptions options = {.timeout_ms = 1000};
+    GError *error = NULL;
+
+    assert_true(run_script("(sleep 2; kill -CONT $PPID) >&- 2>&- & echo said; kill -STOP $PPID",
+                           &options, &result, &error));
+    assert_string_equal(result.out, "said\n");
+}
+
 static void
 the_locale_is_c_unless_kept(void **state)
 {
@@ -336,6 +350,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_directory_that_is_not_there_is_an_error),
     cmocka_unit_test(the_deadline_ends_the_child_and_its_family),
     cmocka_unit_test(a_child_that_ignores_term_is_killed),
+    cmocka_unit_test(what_was_said_in_time_counts_after_a_stop),
     cmocka_unit_test(the_locale_is_c_unless_kept),
     cmocka_unit_test(environment_is_added_and_keeps_equals_signs),
     cmocka_unit_test(no_stray_descriptors_reach_the_child),
