@@ -52,8 +52,10 @@ run_request(Request *request, bool by_oned)
     GError *error = NULL;
 
     report_begin(by_oned ? report_contract(installation->version) : REPORT_LINES, request->action);
-    bool done = task_run(request, installation, &error) && flush_answer(&error);
-    return finish(done, error);
+    int status = EXIT_SUCCESS;
+    bool done = task_run(request, installation, &status, &error) && flush_answer(&error);
+    int ours = finish(done, error);
+    return done ? status : ours;
 }
 
 static int
@@ -128,11 +130,12 @@ run_drivers(G_GNUC_UNUSED int argc, G_GNUC_UNUSED char **argv)
     for (const Driver *const *driver = drivers; *driver; driver++) {
         printf("%s: %s\n", (*driver)->name, (*driver)->title);
         for (const DriverAttribute *a = (*driver)->attributes; a->name; a++)
-            printf("  %-16s %s (default: %s)\n", a->name, a->meaning, a->otherwise);
+            printf("  %-25s %s (default: %s)\n", a->name, a->meaning, a->otherwise);
     }
     printf("\nactions:\n");
     print_actions("tm", tm_actions);
     print_actions("datastore", datastore_actions);
+    print_actions("vmm", vmm_actions);
     return finish(true, NULL);
 }
 

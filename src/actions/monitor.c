@@ -15,6 +15,20 @@ mib_up(guint64 bytes)
     return (bytes + MIB - 1) / MIB;
 }
 
+static void
+append_size(GString *text, gint64 disk_id, gint64 snapshot, guint64 bytes)
+{
+    if (snapshot < 0)
+        g_string_append_printf(text,
+                               "DISK_SIZE=[ID=%" G_GINT64_FORMAT ",SIZE=%" G_GUINT64_FORMAT "] ",
+                               disk_id, mib_up(bytes));
+    else
+        g_string_append_printf(text,
+                               "SNAPSHOT_SIZE=[ID=%" G_GINT64_FORMAT ",DISK_ID=%" G_GINT64_FORMAT
+                               ",SIZE=%" G_GUINT64_FORMAT "] ",
+                               snapshot, disk_id, mib_up(bytes));
+}
+
 /* disk.N.snap/ID, also above 9 */
 static bool
 add_snapshots(Host *host, const char *directory, guint64 disk_id, GString *text, GError **error)
@@ -25,10 +39,7 @@ add_snapshots(Host *host, const char *directory, guint64 disk_id, GString *text,
         const DirectoryEntry *entry = g_ptr_array_index(entries, i);
         guint64 id;
         if (parse_number(entry->name, G_MAXINT32, &id))
-            g_string_append_printf(text,
-                                   "SNAPSHOT_SIZE=[ID=%" G_GUINT64_FORMAT
-                                   ",DISK_ID=%" G_GUINT64_FORMAT ",SIZE=%" G_GUINT64_FORMAT "] ",
-                                   id, disk_id, mib_up(entry->allocated));
+            append_size(text, (gint64)disk_id, (gint64)id, entry->allocated);
     }
     return entries != NULL;
 }
@@ -54,8 +65,7 @@ add_disk(Host *host, const char *directory, const DirectoryEntry *entry, GString
         if (!target)
             return false;
     }
-    g_string_append_printf(text, "DISK_SIZE=[ID=%" G_GINT64_FORMAT ",SIZE=%" G_GUINT64_FORMAT "] ",
-                           id, mib_up(info.allocated));
+    append_size(text, id, -1, info.allocated);
     g_autofree char *snapshots = g_strconcat(target ? target : path, ".snap", NULL);
     return add_snapshots(host, snapshots, (guint64)id, text, error);
 }
@@ -85,6 +95,43 @@ each_vm(Host *host, const char *base, MonitorVms *vms, GError **error)
     return entries != NULL;
 }
 
+/* VM id → GString of its sizes */
+static void
+note_usage(gpointer data, gint64 vm_id, gint64 disk_id, gint64 snapshot, guint64 bytes)
+{
+    GHashTable *texts = data;
+    GString *text = g_hash_table_lookup(texts, &vm_id);
+
+    if (!text) {
+        text = g_string_new(NULL);
+        g_hash_table_insert(texts, g_memdup2(&vm_id, sizeof vm_id), text);
+    }
+    append_size(text, disk_id, snapshot, bytes);
+}
+
+static void
+free_text(gpointer data)
+{
+    g_string_free(data, TRUE);
+}
+
+/* As the storage tells it. */
+static bool
+each_used(Task *task, MonitorVms *vms, GError **error)
+{
+    g_autoptr(GHashTable) texts =
+        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, free_text);
+    GHashTableIter all;
+    gpointer id, text;
+
+    if (!task->driver->backend->usage(task->datastore, note_usage, texts, error))
+        return false;
+    g_hash_table_iter_init(&all, texts);
+    while (g_hash_table_iter_next(&all, &id, &text))
+        monitor_vms_add(vms, *(gint64 *)id, g_strchomp(((GString *)text)->str));
+    return true;
+}
+
 /* Up to 5.8 always, since 5.10 when oned asks; on stdout until monitord came with 5.12. */
 static bool
 monitor_vms(Task *task, const OneDatastore *facts, GError **error)
@@ -96,7 +143,10 @@ monitor_vms(Task *task, const OneDatastore *facts, GError **error)
 
     if (facts->type != DATASTORE_SYSTEM || !wanted)
         return true;
-    if (!each_vm(task->datastore->host, facts->base_path, vms, error))
+    bool done = task->driver->backend->usage
+                    ? each_used(task, vms, error)
+                    : each_vm(task->datastore->host, facts->base_path, vms, error);
+    if (!done)
         return false;
     if (version < ONE_VERSION(5, 12, 0)) {
         monitor_vms_print(vms, stdout);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "core/qemu_img.h"
 #include "local/watch.h"
 #include "one/xmlrpc.h"
@@ -16,20 +17,31 @@ task_clear(Task *task)
     one_image_free(task->image);
     datastore_free(task->datastore);
     xml_unref(task->message);
+    g_free(task->message_text);
     one_vm_free(task->vm);
     g_ptr_array_unref(task->datastores);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Task, task_clear)
+
+/* The file of a VMM action has the driver's name behind it, since OpenNebula's own is there too. */
+static bool
+is_named(const Action *action, Plane plane, const char *name)
+{
+    gsize length = strlen(action->name);
+
+    return !strcmp(action->name, name) ||
+           (plane == PLANE_VMM && !strncmp(action->name, name, length) && name[length] == '_');
+}
 
 const Action *
 action_find(Plane plane, const char *name)
 {
     const Action *action = plane == PLANE_TM          ? tm_actions
                            : plane == PLANE_DATASTORE ? datastore_actions
-                                                      : NULL;
+                                                      : vmm_actions;
 
-    for (; action && action->name; action++)
-        if (!strcmp(action->name, name))
+    for (; action->name; action++)
+        if (is_named(action, plane, name))
             return action;
     return NULL;
 }
@@ -115,24 +127,19 @@ read_message(Task *task, GError **error)
            backend->check(task->datastore, task->datastore->host, facts->base_path, error);
 }
 
-/* The driver by which oned's directory is meant: the interpreter line's, an alias of onevol.conf,
- * or the name itself. */
-static const Driver *
-find_driver(const Request *request, GHashTable *settings, GError **error)
+/* The driver by which oned's directory is meant; the directory of a VMM action is its hypervisor's.
+ */
+static bool
+find_driver(Task *task, GError **error)
 {
-    const char *name = request->driver ? request->driver : request->directory;
-    const char *aliases = g_hash_table_lookup(settings, "ALIASES");
-    g_auto(GStrv) pairs = g_strsplit_set(aliases && !request->driver ? aliases : "", " ,", -1);
+    const Request *request = task->request;
 
-    for (char **pair = pairs; *pair; pair++) {
-        gsize length = strlen(name);
-        if (!strncmp(*pair, name, length) && (*pair)[length] == '=')
-            name = *pair + length + 1;
-    }
-    const Driver *driver = driver_find(name);
-    if (!driver)
-        set_error(error, ONEVOL_ERROR_USAGE, "there is no driver '%s'", name);
-    return driver;
+    if (request->plane == PLANE_VMM)
+        return true;
+    task->driver = request->driver ? driver_find(request->driver)
+                                   : driver_named(task->installation, request->directory);
+    return task->driver || set_error(error, ONEVOL_ERROR_USAGE, "there is no driver '%s'",
+                                     request->driver ? request->driver : request->directory);
 }
 
 static void
@@ -151,16 +158,29 @@ apply_settings(GHashTable *settings)
             host_add_frontend_name(*word);
 }
 
+static bool
+run_action(Task *task, const Action *action, GError **error)
+{
+    char **arguments = task->request->arguments;
+
+    if (action->flags & TAKES_MESSAGE) {
+        if (!read_message(task, error))
+            return false;
+    } else if (!check_arguments(action, arguments, error)) {
+        return false;
+    }
+    return action->run(task, arguments, error);
+}
+
 bool
-task_run(const Request *request, const Installation *installation, GError **error)
+task_run(const Request *request, const Installation *installation, int *status, GError **error)
 {
     g_autoptr(GHashTable) settings = settings_of_remotes(installation, "onevol/onevol.conf");
     g_auto(Task) task = {.request = request, .installation = installation};
     const Action *action = action_find(request->plane, request->action);
 
     task.datastores = g_ptr_array_new_with_free_func((GDestroyNotify)datastore_free);
-    task.driver = find_driver(request, settings, error);
-    if (!task.driver)
+    if (!find_driver(&task, error))
         return false;
     if (!action)
         return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' has no %s action '%s'",
@@ -168,11 +188,22 @@ task_run(const Request *request, const Installation *installation, GError **erro
     apply_settings(settings);
     if (!watch_begin(error))
         return false;
-    if (action->flags & TAKES_MESSAGE) {
-        if (!read_message(&task, error))
-            return false;
-    } else if (!check_arguments(action, request->arguments, error)) {
-        return false;
-    }
-    return action->run(&task, request->arguments, error);
+    bool done = run_action(&task, action, error);
+    *status = task.status;
+    return done;
+}
+
+char *
+task_staging(Task *task, GError **error)
+{
+    const OneDatastore *facts = datastore_facts(task->datastore, error);
+    if (!facts)
+        return NULL;
+    const char *name = task->driver->name;
+    g_autofree char *file = g_strdup_printf("datastore/%s/%s.conf", name, name);
+    g_autofree char *set = one_datastore_attribute(facts, "STAGING_DIR");
+    g_autoptr(GHashTable) settings = settings_of_remotes(task->installation, file);
+    const char *otherwise = g_hash_table_lookup(settings, "STAGING_DIR");
+
+    return path_normal(set ? set : otherwise && *otherwise ? otherwise : "/var/tmp", error);
 }

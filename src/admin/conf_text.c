@@ -91,3 +91,62 @@ conf_live_snapshots(const Driver *driver, const char *name, const char *vmm_exec
     }
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
+
+/* A VM_MAD's local action: "save=save_NAME" joins the list of -l. *theirs: there is one already. */
+static char *
+add_override(const char *arguments, const char *action, const char *name, bool *theirs)
+{
+    g_autofree char *ours = g_strdup_printf("%s=%s_%s", action, action, name);
+    g_autofree char *pattern = g_strdup_printf("-l +([^ ]*,)?%s(=([^ ,]*))?(,| |$)", action);
+    g_autoptr(GRegex) regex = g_regex_new(pattern, G_REGEX_DEFAULT, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+
+    if (!g_regex_match(regex, arguments, 0, &match))
+        return add_to_option(arguments, "-l", ours);
+    g_autofree char *found = g_match_info_fetch(match, 3);
+    g_autofree char *file = g_strdup_printf("%s_%s", action, name);
+    *theirs |= strcmp(found, file) != 0;
+    return g_strdup(arguments);
+}
+
+static char *
+value_in(const char *section, const char *key)
+{
+    g_autofree char *pattern = g_strdup_printf("(?m)^[ \\t]*%s[ \\t]*=[ \\t]*\"([^\"]*)\"", key);
+    g_autoptr(GRegex) regex = g_regex_new(pattern, G_REGEX_DEFAULT, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+
+    return g_regex_match(regex, section, 0, &match) ? g_match_info_fetch(match, 1) : NULL;
+}
+
+static void
+append_vm_mad(GString *text, const char *section, const char *name)
+{
+    g_autofree char *mad = value_in(section, "NAME");
+    g_autofree char *arguments = value_in(section, "ARGUMENTS");
+    g_auto(GStrv) words = g_strsplit(arguments ? arguments : "", " ", -1);
+    bool theirs = false;
+
+    if (!mad || !g_strv_contains((const char *const *)words, "kvm"))
+        return;
+    g_autofree char *saves = add_override(arguments, "save", name, &theirs);
+    g_autofree char *both = add_override(saves, "restore", name, &theirs);
+    g_string_append_printf(text, "    %s: ARGUMENTS = \"%s\"%s\n", mad, both,
+                           theirs ? " (another save or restore stands there: only one can)" : "");
+}
+
+char *
+conf_vm_mads(const char *oned_conf, const char *name)
+{
+    g_autoptr(GRegex) regex =
+        g_regex_new("(?ms)^[ \\t]*VM_MAD[ \\t]*=[ \\t]*\\[([^\\]]*)\\]", G_REGEX_DEFAULT, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    g_regex_match(regex, oned_conf, 0, &match);
+    for (; g_match_info_matches(match); g_match_info_next(match, NULL)) {
+        g_autofree char *section = g_match_info_fetch(match, 1);
+        append_vm_mad(text, section, name);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}

@@ -16,3 +16,8 @@ char *conf_arguments_with(const char *oned_conf, const char *section, const char
 
 /* LIVE_DISK_SNAPSHOTS of vmm_execrc's text (NULL: as shipped) with this driver's pairs added. */
 char *conf_live_snapshots(const Driver *driver, const char *name, const char *vmm_execrc);
+
+/* For each VM_MAD of KVM in `oned_conf`, a line with its new ARGUMENTS, by which save and restore
+ * run as local actions of ours. Another's override stays, and the line says so. "" without such a
+ * section. Caller frees. */
+char *conf_vm_mads(const char *oned_conf, const char *name);

@@ -156,14 +156,15 @@ find_hosts(const char *given, GError **error)
 static bool
 check_datastores(Doctor *doctor, const char *wanted, GPtrArray *hosts, GError **error)
 {
+    g_autoptr(Installation) installation = installation_find(NULL);
     g_autoptr(XmlDocument) pool = xmlrpc_document("one.datastorepool.info", NULL, 0, error);
 
     if (!pool)
         return false;
     for (xmlNode *node = xml_find(xml_root(pool), "DATASTORE"); node; node = xml_next(node)) {
         g_autofree char *tm_mad = xml_text(node, "TM_MAD");
-        const Driver *driver = tm_mad ? driver_find(tm_mad) : NULL;
-        if (!driver || (wanted && strcmp(wanted, driver->name) != 0))
+        const Driver *driver = driver_named(installation, tm_mad);
+        if (!driver || (wanted && strcmp(wanted, driver->name) != 0 && strcmp(wanted, tm_mad) != 0))
             continue;
         OneDatastore *facts = one_datastore_new(pool, node, error);
         if (!facts)
@@ -213,7 +214,8 @@ doctor_command(int argc, char **argv, GError **error)
         return set_error(error, ONEVOL_ERROR_USAGE, "doctor: %s", words->message);
     if (argc > 1)
         return set_error(error, ONEVOL_ERROR_USAGE, "doctor: what is '%s'?", argv[1]);
-    if (driver && !driver_find(driver))
+    g_autoptr(Installation) installation = installation_find(NULL);
+    if (driver && !driver_named(installation, driver))
         return set_error(error, ONEVOL_ERROR_USAGE, "there is no driver '%s'", driver);
 
     g_autoptr(GPtrArray) list = find_hosts(hosts, error);

@@ -78,14 +78,19 @@ make_directory(Setup *setup, const char *path, GError **error)
 }
 
 static bool
-check_file(const Setup *setup, const char *plane, const char *action, GError **error)
+check_path(const Setup *setup, const char *path, GError **error)
 {
-    g_autofree char *path = g_build_filename(setup->remotes, plane, setup->name, action, NULL);
-
     if (setup->replace || !g_file_test(path, G_FILE_TEST_EXISTS) || is_ours(path))
         return true;
     return set_error(error, ONEVOL_ERROR_REFUSED,
                      "'%s' is not one of ours (--replace puts ours in its place)", path);
+}
+
+static bool
+check_file(const Setup *setup, const char *plane, const char *action, GError **error)
+{
+    g_autofree char *path = g_build_filename(setup->remotes, plane, setup->name, action, NULL);
+    return check_path(setup, path, error);
 }
 
 /* All are looked at before the first is written. */
@@ -107,6 +112,45 @@ write_plane(Setup *setup, const char *plane, const Action *actions, GError **err
         return false;
     for (; actions->name; actions++) {
         g_autofree char *path = g_build_filename(directory, actions->name, NULL);
+        if (!write_owned(setup, path, setup->line, -1, 0755, error))
+            return false;
+        setup->written++;
+    }
+    return true;
+}
+
+/* OpenNebula's own actions lie in the same directory, so ours have the driver's name behind theirs.
+ */
+static char *
+vmm_file(const Setup *setup, const Action *action)
+{
+    g_autofree char *name = g_strdup_printf("%s_%s", action->name, setup->name);
+    return g_build_filename(setup->remotes, "vmm", "kvm", name, NULL);
+}
+
+static bool
+check_vmm(const Setup *setup, GError **error)
+{
+    for (const Action *action = vmm_actions; setup->driver->naming->checkpoint && action->name;
+         action++) {
+        g_autofree char *path = vmm_file(setup, action);
+        if (!check_path(setup, path, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+write_vmm(Setup *setup, GError **error)
+{
+    g_autofree char *directory = g_build_filename(setup->remotes, "vmm", "kvm", NULL);
+
+    if (!setup->driver->naming->checkpoint)
+        return true;
+    if (!make_directory(setup, directory, error))
+        return false;
+    for (const Action *action = vmm_actions; action->name; action++) {
+        g_autofree char *path = vmm_file(setup, action);
         if (!write_owned(setup, path, setup->line, -1, 0755, error))
             return false;
         setup->written++;
@@ -141,11 +185,8 @@ write_settings(Setup *setup, GError **error)
 static bool
 write_host_files(Setup *setup, const Installation *installation, GError **error)
 {
-    g_autofree char *config_path = g_build_filename(installation->var, "config", NULL);
-    g_autoptr(GHashTable) config = settings_read(config_path);
-    const char *remote = g_hash_table_lookup(config, "SCRIPTS_REMOTE_DIR");
-    g_autofree char *line =
-        g_strdup_printf("#!%s/onevol/agent\n", remote ? remote : "/var/tmp/one");
+    g_autofree char *remote = installation_remote_scripts(installation);
+    g_autofree char *line = g_strdup_printf("#!%s/onevol/agent\n", remote);
     g_autofree char *directory = g_build_filename(setup->remotes, "onevol", NULL);
     g_autofree char *agent = g_build_filename(directory, "agent", NULL);
     g_autofree char *script =
@@ -181,6 +222,20 @@ print_arguments(const char *oned_conf, const char *section, const char *const *o
     printf("%s: add %s to the list behind %s in ARGUMENTS\n", section, name, list);
 }
 
+/* The memory of suspended VMs goes to a volume. */
+static void
+print_vm_mads(const char *oned_conf, const char *name)
+{
+    g_autofree char *lines = conf_vm_mads(oned_conf, name);
+
+    if (*lines)
+        printf("VM_MAD: the line in these sections becomes\n%s", lines);
+    else
+        printf("VM_MAD of KVM: add save=save_%s,restore=restore_%s to the list behind -l in "
+               "ARGUMENTS\n",
+               name, name);
+}
+
 static void
 print_conf(const Setup *setup, const Installation *installation, const char *oned_conf_path)
 {
@@ -204,6 +259,8 @@ print_conf(const Setup *setup, const Installation *installation, const char *one
                     setup->name);
     print_arguments(oned_conf ? oned_conf : "", "DATASTORE_MAD",
                     (const char *const[]){"-d", "-s", NULL}, setup->name);
+    if (setup->driver->naming->checkpoint)
+        print_vm_mads(oned_conf ? oned_conf : "", setup->name);
     printf("add at the end:\n\n%s", sections);
     if (*live) {
         printf("\n== %s ==\n", vmm_path);
@@ -243,9 +300,9 @@ install_driver(Setup *setup, const Installation *installation, GError **error)
                          "'%s' is not a directory: is OpenNebula installed here?", setup->remotes);
     return check_plane(setup, "tm", tm_actions, error) &&
            check_plane(setup, "datastore", datastore_actions, error) &&
-           check_file(setup, "tm", "monitor_ds", error) &&
+           check_file(setup, "tm", "monitor_ds", error) && check_vmm(setup, error) &&
            write_plane(setup, "tm", tm_actions, error) &&
-           write_plane(setup, "datastore", datastore_actions, error) &&
+           write_plane(setup, "datastore", datastore_actions, error) && write_vmm(setup, error) &&
            write_host_files(setup, installation, error) && write_settings(setup, error);
 }
 

@@ -203,12 +203,9 @@ tell_answer(Server *server, Worker *worker)
     if (worker->state == WORKER_ANSWERED) {
         if (worker->type == FRAME_REPLY)
             session_note(server->session, worker->operation, worker->arguments);
-        if (worker->lock_fd >= 0) {
-            const char *key;
-            g_variant_get_child(worker->arguments, 0, "&s", &key);
-            session_add_lock(server->session, key, worker->lock_fd);
-            worker->lock_fd = -1;
-        }
+        if (worker->kept_fd >= 0)
+            session_keep(server->session, worker->operation, worker->arguments, worker->kept_fd);
+        worker->kept_fd = -1;
         send_bytes(server, worker->type, worker->stream, worker->answer->data, worker->answer->len);
     } else if (worker->state == WORKER_STUCK) {
         set_error(&error, ONEVOL_ERROR_TIMEOUT, "still busy: %s, pid %d (it cannot be killed)",
@@ -357,6 +354,7 @@ finish(Server *server)
     g_autoptr(GError) why = g_steal_pointer(&server->over);
     bool busy = false;
 
+    session_let_go_on(server->session); /* before anything that takes time */
     end_workers(server);
     for (guint i = 0; i < server->workers->len; i++) {
         Worker *worker = g_ptr_array_index(server->workers, i);

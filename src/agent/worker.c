@@ -21,7 +21,7 @@
 
 /* An answer: type (1 byte), length (4 bytes), payload; the first byte may carry a descriptor. */
 static void
-write_answer(int fd, guint8 type, GBytes *payload, int lock_fd)
+write_answer(int fd, guint8 type, GBytes *payload, int kept_fd)
 {
     gsize length;
     const char *bytes = g_bytes_get_data(payload, &length);
@@ -36,14 +36,14 @@ write_answer(int fd, guint8 type, GBytes *payload, int lock_fd)
     } control = {0};
     struct msghdr message = {.msg_iov = head, .msg_iovlen = 2};
 
-    if (lock_fd >= 0) {
+    if (kept_fd >= 0) {
         message.msg_control = &control;
         message.msg_controllen = sizeof control;
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof lock_fd);
-        memcpy(CMSG_DATA(header), &lock_fd, sizeof lock_fd);
+        header->cmsg_len = CMSG_LEN(sizeof kept_fd);
+        memcpy(CMSG_DATA(header), &kept_fd, sizeof kept_fd);
     }
     if (sendmsg(fd, &message, MSG_NOSIGNAL) != sizeof type + sizeof size)
         _exit(1);
@@ -79,12 +79,7 @@ work(Session *session, const Operation *operation, GVariant *arguments, int fd)
 
     GVariant *message = done ? g_variant_new(WIRE_REPLY, reply)
                              : g_variant_new(WIRE_ERROR, error->code, error->message);
-    int lock_fd = -1;
-    if (done && !strcmp(operation->name, "lock")) {
-        const char *key;
-        g_variant_get_child(arguments, 0, "&s", &key);
-        lock_fd = session_lock_fd(session, key);
-    }
+    int kept_fd = done ? session_kept(session, operation, arguments) : -1;
     g_autoptr(GBytes) payload = message_pack(message);
     if (g_bytes_get_size(payload) > MESSAGE_LIMIT) {
         g_bytes_unref(payload);
@@ -92,7 +87,7 @@ work(Session *session, const Operation *operation, GVariant *arguments, int fd)
             g_variant_new(WIRE_ERROR, ONEVOL_ERROR_FAILED, "the answer is too long to be sent"));
         done = false;
     }
-    write_answer(fd, done ? FRAME_REPLY : FRAME_ERROR, payload, lock_fd);
+    write_answer(fd, done ? FRAME_REPLY : FRAME_ERROR, payload, kept_fd);
     wait_as_warden();
     _exit(0);
 }
@@ -127,7 +122,7 @@ worker_new(guint32 stream, const Operation *operation, GVariant *arguments)
     worker->arguments = g_variant_ref(arguments);
     worker->answer = g_byte_array_new();
     worker->fd = -1;
-    worker->lock_fd = -1;
+    worker->kept_fd = -1;
     worker->alive_at = g_get_monotonic_time();
     worker->signs = mmap(NULL, sizeof *worker->signs, PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -174,8 +169,8 @@ worker_free(gpointer data)
 
     if (worker->fd >= 0)
         close(worker->fd);
-    if (worker->lock_fd >= 0)
-        close(worker->lock_fd);
+    if (worker->kept_fd >= 0)
+        close(worker->kept_fd);
     if (worker->signs)
         munmap(worker->signs, sizeof *worker->signs);
     g_byte_array_unref(worker->answer);
@@ -203,7 +198,7 @@ receive(Worker *worker)
         return got < 0 && (errno == EAGAIN || errno == EINTR) ? -1 : 0;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (header && header->cmsg_type == SCM_RIGHTS)
-        memcpy(&worker->lock_fd, CMSG_DATA(header), sizeof(int));
+        memcpy(&worker->kept_fd, CMSG_DATA(header), sizeof(int));
     g_byte_array_append(worker->answer, buffer, (guint)got);
     return got;
 }

@@ -35,7 +35,7 @@ typedef struct Worker {
     WorkerState state;
     guint8 type; /* FRAME_REPLY or FRAME_ERROR */
     GByteArray *answer;
-    int lock_fd; /* of a `lock` request that succeeded, else -1 */
+    int kept_fd; /* what a request that succeeded leaves with the session, else -1 */
 
     WorkerSigns *signs; /* shared with it */
     guint64 signs_seen;

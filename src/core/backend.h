@@ -15,6 +15,7 @@ enum {
     CAP_CLONE = 1 << 0, /* clone() of a volume of the same datastore is instant */
     CAP_RESIZE = 1 << 1,
     CAP_SNAPSHOT = 1 << 2,
+    CAP_ATTACH_MANY = 1 << 3, /* several hosts may have a volume attached, while one writes */
 };
 
 typedef enum {
@@ -32,6 +33,10 @@ typedef struct ToolNeed {
 /* One thing that was looked at: it is as it must be, or `problem` says in a sentence why not. */
 typedef void (*CheckNote)(gpointer data, const char *what, const GError *problem);
 
+/* What a VM's disk takes, or (`snapshot` >= 0) one of its snapshots, in bytes. */
+typedef void (*UsageNote)(gpointer data, gint64 vm_id, gint64 disk_id, gint64 snapshot,
+                          guint64 bytes);
+
 /* Of backends whose volumes are files: core/file_volume.h. */
 typedef struct FileStorage FileStorage;
 
@@ -45,7 +50,9 @@ struct Backend {
 
     /* Narrows *caps to what works on this datastore. */
     bool (*probe)(Datastore *datastore, unsigned *caps, GError **error);
-    /* An incomplete, empty volume; bytes 0: the content will bring its size. */
+    /* An incomplete, empty volume; bytes 0, for files only: the content will bring its size. Where
+     * volumes are no files, a disk or checkpoint of that name is a leftover and goes first, while
+     * an image is REFUSED. */
     bool (*create)(Volume *volume, guint64 bytes, GError **error);
     /* Flushed and complete, if the token is still ours (else LOST). */
     bool (*commit)(Volume *volume, GError **error);
@@ -56,7 +63,8 @@ struct Backend {
     bool (*stat)(Volume *volume, bool *exists, GError **error);
     /* Usable on `host`; *device is the path that a hypervisor opens. The caller frees it. */
     bool (*attach)(Volume *volume, Host *host, AttachMode mode, char **device, GError **error);
-    bool (*detach)(Volume *volume, Host *host, GError **error);
+    /* Undoes it, also what `mode` took beyond it. What is not attached there is success. */
+    bool (*detach)(Volume *volume, Host *host, AttachMode mode, GError **error);
     bool (*open)(Volume *volume, Endpoint *endpoint, GError **error);
     bool (*close)(Volume *volume, Endpoint *endpoint, GError **error);
     /* Adds the datastore's Volumes, complete and incomplete. For gc and status. */
@@ -67,6 +75,19 @@ struct Backend {
 
     /* Optional. */
 
+    /* A host that can attach `volume`, for work that no host was named for: volume_use_worker().
+     * NULL: the front-end can. */
+    bool (*choose_worker)(Volume *volume, Host **host, GError **error);
+    /* Records who uses a complete volume, and brings it under the rules of its datastore, which may
+     * be another one since (LINSTOR: the resource group). `uses` false: that user no longer does;
+     * if another VM is recorded, nothing changes. NULL: the storage need not know. */
+    bool (*assign)(Volume *volume, const VolumeUser *user, bool uses, GError **error);
+    /* Removes those of `names` that are there; to be cheap where none is. For Naming.old_contexts.
+     */
+    bool (*remove_any)(Datastore *datastore, const char *const *names, GError **error);
+    /* Calls `note` for what VMs' disks take on a system datastore, where that is not told by the
+     * files of the VMs' directories. */
+    bool (*usage)(Datastore *datastore, UsageNote note, gpointer data, GError **error);
     /* Is `directory`, which need not exist yet, on this storage as `host` sees it? Where a host has
      * not mounted it, anything made there would be lost and anything removed would stay. */
     bool (*check)(Datastore *datastore, Host *host, const char *directory, GError **error);
@@ -86,6 +107,9 @@ struct Backend {
     bool (*snapshot_flatten)(Volume *volume, gint64 id, GError **error);
     /* The target's snapshots become those of the source: a volume that moves as a whole. */
     bool (*snapshots_copy)(Volume *source, Volume *target, GError **error);
+    /* An incomplete `target` of this backend with the content of a snapshot; its format and size
+     * are the volume's. NULL: it is copied. */
+    bool (*snapshot_clone)(Volume *volume, gint64 id, Volume *target, char **how, GError **error);
     /* Readable content of a snapshot. */
     bool (*snapshot_open)(Volume *volume, gint64 id, Endpoint *endpoint, GError **error);
     bool (*snapshot_close)(Volume *volume, gint64 id, Endpoint *endpoint, GError **error);

@@ -3,17 +3,6 @@
 #include "core/driver.h"
 #include "one/xmlrpc.h"
 
-#include <string.h>
-
-const Driver *
-driver_find(const char *name)
-{
-    for (const Driver *const *driver = drivers; *driver; driver++)
-        if (!strcmp((*driver)->name, name))
-            return *driver;
-    return NULL;
-}
-
 Datastore *
 datastore_new(const Driver *driver, gint64 id, OneDatastore *facts)
 {

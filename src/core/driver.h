@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/backend.h"
+#include "one/installation.h"
 
 /* How volumes are named, and found again by a full parse of a name. */
 typedef struct Naming {
@@ -16,8 +17,22 @@ typedef struct Naming {
     char *(*source_of_image)(const OneDatastore *facts, const char *name);
     /* NULL and REFUSED for a SOURCE that is none of this datastore's. */
     char *(*image_of_source)(Datastore *datastore, const char *source, GError **error);
-    /* The volume behind a VM's own disk; `path` is VMDIR/disk.N. */
-    char *(*disk)(const char *path, gint64 vm_id, gint64 disk_id);
+    /* The volume behind a VM's own disk; `path` is VMDIR/disk.N, `source` the SOURCE of the image
+     * that it was made from, NULL for a volatile one. */
+    char *(*disk)(const char *path, gint64 vm_id, gint64 disk_id, const char *source);
+
+    /* Of backends whose volumes are devices; NULL where they are files. */
+
+    /* The volume that a device of a disk's link belongs to; NULL if it is none of ours, or an old
+     * form that does not tell. Caller frees. */
+    char *(*of_device)(const char *device);
+    /* Is that volume this VM's own disk, whatever it was made from? */
+    bool (*is_disk_of)(const char *name, gint64 vm_id, gint64 disk_id);
+    /* The volume of a suspended VM's memory. NULL: that is a file in the VM's directory. */
+    char *(*checkpoint)(gint64 vm_id);
+    /* Volumes that the predecessor may have kept a VM's context in, which is a file now; `disk_id`
+     * is the context's. NULL: it never did. The caller frees them. */
+    GStrv (*old_contexts)(gint64 vm_id, gint64 disk_id);
 } Naming;
 
 /* Where the data of a disk is; moves, stops and resizes switch on it. */
@@ -54,3 +69,6 @@ extern const Driver *const drivers[];
 
 /* NULL if there is none of this name. */
 const Driver *driver_find(const char *name);
+/* Our driver behind oned's name of one: an alias of onevol.conf, or the name itself, or the one
+ * that the interpreter line of its files names (`setup --as`). NULL: it is none of ours. */
+const Driver *driver_named(const Installation *installation, const char *name);

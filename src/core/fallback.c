@@ -13,6 +13,7 @@ copy_between(const Endpoint *from, const Endpoint *to, Datastore *datastore, cha
     if (!datastore_move_options(datastore, &options, error))
         return false;
     options.dirty = !to->zeroed;
+    options.length = from->size;
     return host_transfer(from->host, from->path, to->host, to->path, &options, how, error);
 }
 

@@ -51,7 +51,8 @@ file_image_of_source(Datastore *datastore, const char *source, GError **error)
 }
 
 static char *
-file_disk(const char *path, G_GNUC_UNUSED gint64 vm_id, G_GNUC_UNUSED gint64 disk_id)
+file_disk(const char *path, G_GNUC_UNUSED gint64 vm_id, G_GNUC_UNUSED gint64 disk_id,
+          G_GNUC_UNUSED const char *source)
 {
     return g_strdup(path);
 }

@@ -137,7 +137,7 @@ file_volume_attach(Volume *volume, G_GNUC_UNUSED Host *host, G_GNUC_UNUSED Attac
 
 bool
 file_volume_detach(G_GNUC_UNUSED Volume *volume, G_GNUC_UNUSED Host *host,
-                   G_GNUC_UNUSED GError **error)
+                   G_GNUC_UNUSED AttachMode mode, G_GNUC_UNUSED GError **error)
 {
     return true;
 }

@@ -34,7 +34,7 @@ bool file_volume_abandon(Volume *volume, GError **error);
 bool file_volume_remove(Volume *volume, GError **error);
 bool file_volume_stat(Volume *volume, bool *exists, GError **error);
 bool file_volume_attach(Volume *volume, Host *host, AttachMode mode, char **device, GError **error);
-bool file_volume_detach(Volume *volume, Host *host, GError **error);
+bool file_volume_detach(Volume *volume, Host *host, AttachMode mode, GError **error);
 bool file_volume_open(Volume *volume, Endpoint *endpoint, GError **error);
 bool file_volume_close(Volume *volume, Endpoint *endpoint, GError **error);
 bool file_volume_list(Datastore *datastore, GPtrArray *volumes, GError **error);

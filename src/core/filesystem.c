@@ -109,6 +109,8 @@ filesystem_create(const FilesystemRules *rules, Volume *volume, guint64 bytes, c
     volume->format = g_strdup(qcow2 ? "qcow2" : "raw");
     if (!volume_create(volume, bytes, error))
         return false;
+    if (!swap && !fs) /* it is as it must be; a device would have to be attached for nothing */
+        return true;
     bool done = volume_open(volume, &endpoint, error) &&
                 make_content(rules, &endpoint, swap, qcow2, fs, bytes, error);
     if (endpoint.path)

@@ -18,6 +18,7 @@ bring(Volume *volume, const ImportContent *content, Host *host, const char *path
     if (!datastore_move_options(volume->datastore, &options, error))
         return false;
     options.dirty = !zeroed;
+    options.length = content->length;
     if (content->bytes)
         return host_fill(host, path, content->bytes, &options, size, NULL, error);
     return host_transfer(content->host, content->path, host, path, &options, NULL, error);
@@ -119,16 +120,38 @@ fill(Volume *volume, const ImportContent *content, const Endpoint *to, GError **
            check_result(volume, to, error);
 }
 
+/* A qcow2 has tables beside the data: 8 bytes and 2 for each cluster of 64 KiB, and some for
+ * itself (qemu's docs/interop/qcow2.txt). */
+static guint64
+bytes_of_device(const Volume *volume)
+{
+    guint64 tables = volume->virtual_size / 65536 * 10 * 5 / 4 + 2 * MIB;
+
+    return strcmp(volume->format, "qcow2") != 0 ? volume->virtual_size
+                                                : volume->virtual_size + tables;
+}
+
+static bool
+find_size(Volume *volume, const ImportContent *content, bool files, guint64 *bytes, GError **error)
+{
+    if (files || content->virtual_size > 0)
+        volume->virtual_size = content->virtual_size;
+    *bytes = files ? 0 : bytes_of_device(volume);
+    return files || *bytes > 0 ||
+           set_error(error, ONEVOL_ERROR_REFUSED, "the size of what becomes %s is not known",
+                     volume->owner);
+}
+
 bool
 volume_import_content(Volume *volume, const ImportContent *content, GError **error)
 {
+    bool files = volume->datastore->driver->backend->files != NULL, done = false;
     g_auto(Endpoint) to = {0};
-    bool done = false;
+    guint64 bytes;
 
     if (!volume->format)
-        volume->format = g_strdup(!strcmp(content->format, "qcow2") ? "qcow2" : "raw");
-    volume->virtual_size = content->virtual_size;
-    if (!volume_create(volume, 0, error))
+        volume->format = g_strdup(files && !strcmp(content->format, "qcow2") ? "qcow2" : "raw");
+    if (!find_size(volume, content, files, &bytes, error) || !volume_create(volume, bytes, error))
         return false;
     if (volume_open(volume, &to, error)) {
         done = fill(volume, content, &to, error);
@@ -140,13 +163,14 @@ volume_import_content(Volume *volume, const ImportContent *content, GError **err
 }
 
 bool
-volume_import(Volume *volume, Host *host, const char *file, const char *file_format,
-              guint64 virtual_size, GError **error)
+volume_import(Volume *volume, const Endpoint *from, const char *format, guint64 virtual_size,
+              GError **error)
 {
-    const ImportContent content = {.host = host,
-                                   .path = file,
-                                   .format = file_format,
+    const ImportContent content = {.host = from->host,
+                                   .path = from->path,
+                                   .format = format,
                                    .virtual_size = virtual_size,
+                                   .length = from->size,
                                    .ours = true};
 
     return volume_import_content(volume, &content, error);

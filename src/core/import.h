@@ -20,10 +20,12 @@ typedef struct ImportContent {
     const char *format;   /* raw, qcow2, vmdk, vdi, vhdx, vpc; its header was looked at */
     guint64 virtual_size; /* 0: as many bytes as come */
     guint64 at_least;     /* a file of that format has so many bytes */
+    guint64 length;       /* of the content, where the path is a larger device; 0: all of it */
     bool ours;            /* nobody else writes to it: qemu-img may read it where it lies */
     const char *staging;  /* a directory for the copy, where volumes are no files; /var/tmp */
 } ImportContent;
 
 /* An incomplete volume with that content, converted to volume->format, which may be NULL: then raw
- * and qcow2 stay what they are, and others become raw. */
+ * stays raw, and qcow2 stays what it is where volumes are files; all else becomes raw. A device is
+ * as large as the content, or as volume->virtual_size where that does not tell its size. */
 bool volume_import_content(Volume *volume, const ImportContent *content, GError **error);

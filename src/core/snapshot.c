@@ -2,6 +2,7 @@
 #include "core/snapshot.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "core/driver.h"
 #include "one/xml.h"
 
@@ -103,18 +104,43 @@ snapshots_copy(Volume *source, Volume *target, GError **error)
     return false;
 }
 
+static bool
+clone_natively(Volume *volume, gint64 id, Volume *target, GError **error)
+{
+    const Backend *backend = volume->datastore->driver->backend;
+    g_autofree char *how = NULL;
+
+    g_free(target->format);
+    target->format = g_strdup(volume->format);
+    target->virtual_size = volume->virtual_size;
+    volume_mark_incomplete(target);
+    if (!backend->snapshot_clone(volume, id, target, &how, error)) {
+        g_prefix_error(error, "cannot clone snapshot %" G_GINT64_FORMAT " of %s: ", id,
+                       volume->owner);
+        volume_abandon(target);
+        return false;
+    }
+    log_info("cloned snapshot %" G_GINT64_FORMAT " of %s by %s", id, volume->owner, how);
+    return true;
+}
+
 bool
 snapshot_clone(Volume *volume, gint64 id, Volume *target, GError **error)
 {
     const Backend *backend = volume->datastore->driver->backend;
     g_auto(Endpoint) content = {0};
 
+    if (!volume_require(volume, error))
+        return false;
+    if (backend->snapshot_clone && backend == target->datastore->driver->backend)
+        return clone_natively(volume, id, target, error);
     if (!backend->snapshot_open)
         return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' cannot read snapshots",
                          volume->datastore->driver->name);
-    if (!volume_require(volume, error) || !backend->snapshot_open(volume, id, &content, error))
+    if (!backend->snapshot_open(volume, id, &content, error))
         return false;
-    bool done = volume_import(target, content.host, content.path, volume->format,
-                              volume->virtual_size, error);
+    if (!target->format)
+        target->format = g_strdup(volume->format);
+    bool done = volume_import(target, &content, volume->format, volume->virtual_size, error);
     return backend->snapshot_close(volume, id, &content, done ? error : NULL) && done;
 }

@@ -26,6 +26,7 @@ volume_new(Datastore *datastore, VolumeKind kind, Host *host, const char *name, 
     volume->name = g_strdup(name);
     volume->owner = g_strdup(owner);
     volume->format = g_strdup(format);
+    volume->user.vm_id = -1;
     return volume;
 }
 
@@ -74,8 +75,8 @@ volume_require(Volume *volume, GError **error)
     return true;
 }
 
-static void
-mark_incomplete(Volume *volume)
+void
+volume_mark_incomplete(Volume *volume)
 {
     mark_free(volume->mark);
     volume->mark = mark_new(log_subject_text(), volume->owner);
@@ -92,7 +93,7 @@ give_up(Volume *volume)
 bool
 volume_create(Volume *volume, guint64 bytes, GError **error)
 {
-    mark_incomplete(volume);
+    volume_mark_incomplete(volume);
     if (backend_of(volume)->create(volume, bytes, error))
         return true;
     g_prefix_error(error, "cannot create '%s': ", volume->name);
@@ -107,7 +108,8 @@ volume_clone(Volume *source, Volume *target, GError **error)
     g_autofree char *how = NULL;
     gint64 start = g_get_monotonic_time();
 
-    if (!volume_require(source, error))
+    /* else the caller has looked */
+    if (source->virtual_size == 0 && !volume_require(source, error))
         return false;
     if (backend == backend_of(source) && backend->clone &&
         !datastore_caps(target->datastore, &caps, error))
@@ -121,7 +123,7 @@ volume_clone(Volume *source, Volume *target, GError **error)
     g_free(target->format);
     target->format = g_strdup(source->format);
     target->virtual_size = source->virtual_size;
-    mark_incomplete(target);
+    volume_mark_incomplete(target);
     bool done = caps & CAP_CLONE ? backend->clone(source, target, &how, error)
                                  : fallback_clone(source, target, &how, error);
     if (!done) {
@@ -196,6 +198,46 @@ volume_remove(Volume *volume, GError **error)
         return true;
     g_prefix_error(error, "cannot remove %s: ", volume->owner);
     return false;
+}
+
+bool
+volume_assign(Volume *volume, const VolumeUser *user, bool uses, GError **error)
+{
+    if (!backend_of(volume)->assign || backend_of(volume)->assign(volume, user, uses, error))
+        return true;
+    g_prefix_error(error, "cannot say who uses %s: ", volume->owner);
+    return false;
+}
+
+bool
+volume_use_worker(Volume *volume, GError **error)
+{
+    const Backend *backend = backend_of(volume);
+    Host *host = volume->datastore->host;
+
+    if (!host_is_frontend(volume->host) || !backend->choose_worker)
+        return true;
+    if (host_is_frontend(host) && !backend->choose_worker(volume, &host, error)) {
+        g_prefix_error(error, "cannot work on '%s': ", volume->name);
+        return false;
+    }
+    volume->host = volume->datastore->host = host;
+    return true;
+}
+
+/* Files are locked where they are worked on; the names of other storages on the front-end, since
+ * any host may work on them. */
+bool
+volume_lock(const Volume *volume, const char *holder, GError **error)
+{
+    const Backend *backend = backend_of(volume);
+    g_autofree char *key = g_strdup_printf("/%s/%s", backend->name, volume->name);
+    bool done = backend->files ? host_lock(volume->host, volume->name, holder, error)
+                               : host_lock(host_frontend(), key, holder, error);
+
+    if (!done)
+        g_prefix_error(error, "'%s' is in use: ", volume->name);
+    return done;
 }
 
 bool

@@ -44,7 +44,18 @@ bool datastore_use_bridge(Datastore *datastore, guint64 turn, GError **error);
 /* What its backend can do here: CAP_* of core/backend.h. */
 bool datastore_caps(Datastore *datastore, unsigned *caps, GError **error);
 
-typedef enum { VOLUME_IMAGE, VOLUME_DISK } VolumeKind;
+typedef enum {
+    VOLUME_IMAGE,
+    VOLUME_DISK,
+    VOLUME_CHECKPOINT, /* the memory of a suspended VM */
+} VolumeKind;
+
+/* The VM that uses a volume, where the storage is told (LINSTOR's properties, LVM's tags). */
+typedef struct VolumeUser {
+    gint64 vm_id; /* -1: nobody does */
+    gint64 disk_id;
+    gint64 datastore_id; /* the VM's system datastore */
+} VolumeUser;
 
 /* The guest that writes to a volume while it is copied or its snapshot is made. */
 typedef struct Freeze {
@@ -68,6 +79,7 @@ typedef struct Volume {
     guint64 virtual_size; /* as a guest sees it; 0 until known */
     guint64 allocated_size;
     Mark *mark;           /* while it is incomplete */
+    VolumeUser user;      /* of a new volume: known to the storage once it is complete */
     const Freeze *freeze; /* who writes to it now; NULL: nobody. Not owned */
 } Volume;
 
@@ -82,7 +94,9 @@ typedef struct Endpoint {
     Host *host;
     char *path; /* a file or a block device on that host */
     bool block;
-    bool zeroed; /* what is not written reads as zeros */
+    bool zeroed;     /* what is not written reads as zeros */
+    guint64 size;    /* of the content, where the device is larger; 0: all of it */
+    gpointer opened; /* the backend's own: what close() has to undo */
 } Endpoint;
 
 void endpoint_clear(Endpoint *endpoint);
@@ -93,14 +107,16 @@ bool volume_stat(Volume *volume, bool *exists, GError **error);
 /* The same, but NOT_FOUND if it is not there. */
 bool volume_require(Volume *volume, GError **error);
 
+/* Before a backend makes it: whoever calls the backend's slots himself. */
+void volume_mark_incomplete(Volume *volume);
 /* An incomplete volume of `bytes` that reads as zeros, in volume->format. */
 bool volume_create(Volume *volume, guint64 bytes, GError **error);
 /* An incomplete volume with the content of `source`, natively or by copy; logs which. */
 bool volume_clone(Volume *source, Volume *target, GError **error);
-/* An incomplete volume with the content of a file that nobody else writes to, converted to
+/* An incomplete volume with content of `format` that nobody else writes to, converted to
  * volume->format; core/import.h for what comes from outside. */
-bool volume_import(Volume *volume, Host *host, const char *file, const char *file_format,
-                   guint64 virtual_size, GError **error);
+bool volume_import(Volume *volume, const Endpoint *from, const char *format, guint64 virtual_size,
+                   GError **error);
 /* Lets it grow; the same size is no change, a smaller one is refused. */
 bool volume_resize(Volume *volume, guint64 bytes, GError **error);
 /* SPARSE=NO of datastore or disk: no later write can find the storage full. */
@@ -111,6 +127,13 @@ bool volume_commit(Volume *volume, GError **error);
 void volume_abandon(Volume *volume);
 /* With its snapshots and leftovers; nothing there is success. */
 bool volume_remove(Volume *volume, GError **error);
+/* Tells the storage who uses it now, or (`uses` false) that this user no longer does. */
+bool volume_assign(Volume *volume, const VolumeUser *user, bool uses, GError **error);
+/* For backends: before a volume's content is worked with, where its host is the front-end, which
+ * does not reach the storage: some host of the storage is chosen, for the datastore too. */
+bool volume_use_worker(Volume *volume, GError **error);
+/* For the rest of the action; `holder` as in host_lock(). */
+bool volume_lock(const Volume *volume, const char *holder, GError **error);
 
 /* The content of an incomplete volume, to write; of a complete one, to read. */
 bool volume_open(Volume *volume, Endpoint *endpoint, GError **error);

@@ -190,7 +190,8 @@ local_send(Session *session, GVariant *arguments, GVariant **reply, GError **err
     int fds[2];
     StreamResult result;
 
-    g_variant_get(arguments, "(&s&sbt)", &ticket, &source.path, &tree, &source.rate);
+    g_variant_get(arguments, "(&s&sbtt)", &ticket, &source.path, &tree, &source.rate,
+                  &source.length);
     source.tree = tree;
     if (!connection_of(session, ticket, fds, error))
         return false;

@@ -141,8 +141,10 @@ bool
 local_digest(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant **reply, GError **error)
 {
     const char *path, *algorithm;
+    guint64 left;
 
-    g_variant_get(arguments, "(&s&s)", &path, &algorithm);
+    g_variant_get(arguments, "(&s&st)", &path, &algorithm, &left);
+    left = left ? left : G_MAXUINT64;
     GChecksumType type = !strcmp(algorithm, "md5")    ? G_CHECKSUM_MD5
                          : !strcmp(algorithm, "sha1") ? G_CHECKSUM_SHA1
                                                       : G_CHECKSUM_SHA256;
@@ -152,13 +154,15 @@ local_digest(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant **rep
 
     g_autoptr(GChecksum) sum = g_checksum_new(type);
     g_autofree guint8 *buffer = g_malloc(1 << 20);
-    for (ssize_t got; (got = read(fd, buffer, 1 << 20)) != 0;) {
+    for (ssize_t got; left > 0 && (got = read(fd, buffer, MIN(left, 1 << 20))) != 0;) {
         if (!cancel_check(error))
             return false;
         if (got < 0 && errno != EINTR)
             return set_error_errno(error, errno, "cannot read '%s'", path);
-        if (got > 0)
+        if (got > 0) {
             g_checksum_update(sum, buffer, got);
+            left -= (guint64)got;
+        }
     }
     *reply = g_variant_new("(s)", g_checksum_get_string(sum));
     return true;
@@ -335,10 +339,11 @@ local_copy(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant **reply
 {
     const char *source, *target;
     gboolean share, dirty, readback;
+    guint64 length;
     CopyResult result;
 
-    g_variant_get(arguments, "(&s&sbbb)", &source, &target, &share, &dirty, &readback);
-    MoveOptions options = {.dirty = dirty, .readback = readback};
+    g_variant_get(arguments, "(&s&sbbbt)", &source, &target, &share, &dirty, &readback, &length);
+    MoveOptions options = {.dirty = dirty, .readback = readback, .length = length};
     if (!copy_file(source, target, share, &options, &result, error))
         return false;
     *reply = g_variant_new("(st)", copy_method_name(result.method), result.data);

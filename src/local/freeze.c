@@ -4,9 +4,8 @@
  * own command for a snapshot, thaw. Where neither is to be had libvirt copies (blockjob.h), of the
  * instant for which it is frozen.
  *
- * A guardian lets the guest go on whoever dies, within ten seconds; another ends a job that nobody
- * waits for. Who comes next for the same guest waits for both, which would let the guest go on in
- * the middle of the other's copy. A guest that cannot be frozen is suspended for the instant, if
+ * A guardian (still.h) lets the guest go on whoever dies; another ends a job that nobody waits for,
+ * and holds the guest's lock too. A guest that cannot be frozen is suspended for the instant, if
  * LIVE_COPY=SUSPEND allows that: the rule is one for all ways to copy.
  */
 #include "base/command.h"
@@ -16,6 +15,7 @@
 #include "local/guardian.h"
 #include "local/handlers.h"
 #include "local/session.h"
+#include "local/still.h"
 #include "mover/copy.h"
 
 #include <errno.h>
@@ -26,23 +26,9 @@
 #include <unistd.h>
 
 #define LOOK_MS SECONDS(5)
-#define STOP_MS SECONDS(6)     /* libvirt gives an agent that does not answer up after 5 */
-#define INSTANT_MS SECONDS(7)  /* after that the guardian thaws by itself */
-#define COMMAND_MS SECONDS(5)  /* for the command that makes an instant copy, and a flush before */
-#define STILL_MS SECONDS(60)   /* for the same while no guest waits */
-#define GO_MS SECONDS(3)       /* for one try to thaw */
-#define GUARDIAN_MS SECONDS(8) /* at most this long we wait for the guardian */
-#define ABORT_MS SECONDS(20)   /* for the one that ends a job */
-#define TRIES 30u     /* of the guardian, while libvirt does not answer: it may be restarting */
-#define REFUSALS 3u   /* after so many it believes its no */
-#define PAUSE_MS 200u /* after the first try; doubles up to eight times that */
-
-typedef struct Way {
-    const char *stop, *go, *what;
-} Way;
-
-static const Way freeze = {"domfsfreeze", "domfsthaw", "guest file systems frozen"};
-static const Way suspend = {"suspend", "resume", "guest suspended"};
+#define COMMAND_MS SECONDS(5) /* for the command that makes an instant copy, and a flush before */
+#define SHUT_MS SECONDS(60)   /* for the same while no guest waits */
+#define ABORT_MS SECONDS(20)  /* for the guardian that ends a job */
 
 typedef struct Copy {
     Guest guest;
@@ -57,88 +43,6 @@ static bool
 order(const Copy *copy, const char *command, unsigned timeout_ms, char **out, GError **error)
 {
     return guest_virsh(&copy->guest, WORDS(command), NULL, timeout_ms, out, error);
-}
-
-static void
-become_virsh(const Copy *copy, const char *go, int output)
-{
-    setpgid(0, 0);
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
-    execlp("virsh", "virsh", "-q", "-c", copy->guest.uri, go, copy->guest.domain, NULL);
-    _exit(127);
-}
-
-/* In the guardian: one try, in a child that cannot hold us up. */
-static Answer
-try_to_go(const Copy *copy, const char *go)
-{
-    int status, ends[2];
-    char text[1000] = "";
-
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
-        return NO_ANSWER;
-    pid_t child = fork();
-    if (child == 0)
-        become_virsh(copy, go, ends[1]);
-    Answer answer = NO_ANSWER;
-    for (unsigned waited = 0; child > 0 && waited < GO_MS; waited += 10) {
-        if (waitpid(child, &status, WNOHANG) == child) {
-            (void)!read(ends[0], text, sizeof text - 1);
-            answer = status == 0 ? DONE : answer_of(text);
-            child = 0;
-        } else {
-            guardian_pause(10);
-        }
-    }
-    if (child > 0)
-        kill(-child, SIGKILL);
-    close(ends[0]);
-    close(ends[1]);
-    return answer;
-}
-
-/* What a guardian of a guest that stands still is given. */
-typedef struct Stop {
-    const Copy *copy;
-    const Way *way;
-} Stop;
-
-static bool
-let_go_on(const void *data)
-{
-    const Stop *stop = data;
-    unsigned refusals = 0;
-
-    for (unsigned try = 0; try < TRIES && refusals < REFUSALS; try++) {
-        Answer answer = try_to_go(stop->copy, stop->way->go);
-        guardian_pause(PAUSE_MS << MIN(try, 3));
-        if (answer == DONE) {
-            /* an order to stop may have been on its way when its sender died */
-            try_to_go(stop->copy, stop->way->go);
-            return true;
-        }
-        refusals += answer == REFUSED;
-    }
-    return false;
-}
-
-/* The guest goes on. Not even a signal to us stops that; it counts afterwards. */
-static int
-go_on(const Copy *copy, const Way *way, Guardian *guardian, bool stopped, const GError *refused)
-{
-    g_autoptr(GError) error = NULL;
-    bool cancelled = cancel_requested();
-
-    cancel_forget();
-    bool never = !stopped && is_answer(refused);
-    bool running = order(copy, way->go, GO_MS, NULL, &error) || answer_of(error->message) == DONE;
-    if (stopped && !running)
-        log_warn("the guardian lets '%s' go on: %s", copy->guest.domain, error->message);
-    int acted = guardian_dismiss(guardian, running || never, GUARDIAN_MS);
-    if (cancelled)
-        raise(SIGTERM);
-    return acted;
 }
 
 static bool
@@ -196,29 +100,32 @@ static bool
 act_stopped(const Copy *copy, const Way *way, Act act, bool *stopped, GError **error)
 {
     GError *local = NULL;
-    Guardian guardian = {.socket = -1};
-    const Stop stop = {copy, way};
-    int limit = act == take_whole ? -1 : (int)INSTANT_MS;
+    Still still = {
+        .guest = copy->guest, .way = way, .limit_ms = act == take_whole ? -1 : (int)STILL_LIMIT_MS};
 
-    *stopped = false;
-    if (!guardian_start(&guardian, let_go_on, &stop, limit, copy->lock, error))
-        return false;
-    *stopped = order(copy, way->stop, STOP_MS, NULL, &local);
-    bool done = *stopped && act(copy, &local);
-    int acted = go_on(copy, way, &guardian, *stopped, local);
-    if (acted & GUARDIAN_IN_VAIN) {
-        g_clear_error(&local);
-        done = set_error(&local, ONEVOL_ERROR_TIMEOUT,
-                         "guest '%s' may still stand still: `virsh -c %s %s %s` does not work",
-                         copy->guest.domain, copy->guest.uri, way->go, copy->guest.domain);
-    } else if (done && (acted & GUARDIAN_LATE)) {
-        done = set_error(&local, ONEVOL_ERROR_TIMEOUT,
-                         "the copy took more than %u s, in which guest '%s' was let go on",
-                         INSTANT_MS / 1000, copy->guest.domain);
+    bool begun = still_begin(&still, copy->lock, &local);
+    *stopped = still.stopped;
+    bool done = begun && act(copy, &local);
+    if (still.guardian.pid > 0) {
+        GError *worse = NULL;
+        if (!still_end(&still, local, &worse)) {
+            g_clear_error(&local);
+            local = worse;
+            done = false;
+        }
     }
     if (local)
         g_propagate_error(error, local);
     return done;
+}
+
+static bool
+refuse_to_suspend(const Guest *guest, const GError *refused, GError **error)
+{
+    return set_error(error, ONEVOL_ERROR_REFUSED,
+                     "the file systems of guest '%s' cannot be frozen (LIVE_COPY=SUSPEND allows to "
+                     "suspend it instead): %s",
+                     guest->domain, refused->message);
 }
 
 /* Frozen, or suspended where that fails and is allowed. */
@@ -228,19 +135,16 @@ act_at_an_instant(const Copy *copy, Act act, bool may_suspend, const Way **way, 
     g_autoptr(GError) refused = NULL;
     bool stopped = false;
 
-    *way = &freeze;
+    *way = &way_freeze;
     if (act_stopped(copy, *way, act, &stopped, &refused))
         return true;
     if (!stopped && may_suspend && !cancel_requested()) {
         log_info("not frozen but suspended: %s", refused->message);
-        *way = &suspend;
+        *way = &way_suspend;
         return act_stopped(copy, *way, act, &stopped, error);
     }
     if (!stopped && !may_suspend && is_answer(refused))
-        return set_error(error, ONEVOL_ERROR_REFUSED,
-                         "the file systems of guest '%s' cannot be frozen (LIVE_COPY=SUSPEND "
-                         "allows to suspend it instead): %s",
-                         copy->guest.domain, refused->message);
+        return refuse_to_suspend(&copy->guest, refused, error);
     g_propagate_error(error, g_steal_pointer(&refused));
     return false;
 }
@@ -263,15 +167,11 @@ nobody_has_it_open(const Copy *copy, GError **error)
 static bool
 is_running(const Copy *copy, bool *running, GError **error)
 {
-    static const char *const still[] = {"paused", "shut off", "crashed", "pmsuspended", NULL};
-    g_autofree char *state = NULL;
     GError *local = NULL;
 
-    if (order(copy, "domstate", LOOK_MS, &state, &local)) {
-        *running = !g_strv_contains(still, g_strstrip(state));
+    if (guest_is_running(&copy->guest, running, &local))
         return true;
-    }
-    if (!strstr(local->message, "failed to get domain")) {
+    if (!g_error_matches(local, ONEVOL_ERROR, ONEVOL_ERROR_NOT_FOUND)) {
         g_propagate_error(error, local);
         return false;
     }
@@ -286,7 +186,7 @@ copy_of_still(const Copy *copy, GError **error)
     CopyResult result;
     bool running;
 
-    bool done = copy->snapshot ? run_snapshot(copy, STILL_MS, error)
+    bool done = copy->snapshot ? run_snapshot(copy, SHUT_MS, error)
                                : copy_file(copy->source, copy->target, true, NULL, &result, error);
     if (!done || !is_running(copy, &running, error))
         return false;
@@ -314,17 +214,10 @@ find_method(Copy *copy, GError **error)
 static bool
 can_be_stopped(const Copy *copy, bool may_suspend, GError **error)
 {
-    GError *refused = NULL;
+    g_autoptr(GError) refused = NULL;
 
-    if (may_suspend || order(copy, "domfsinfo", LOOK_MS, NULL, &refused))
-        return true;
-    set_error(
-        error, ONEVOL_ERROR_REFUSED,
-        "the file systems of guest '%s' cannot be frozen (LIVE_COPY=SUSPEND allows to suspend "
-        "it instead): %s",
-        copy->guest.domain, refused->message);
-    g_error_free(refused);
-    return false;
+    return may_suspend || order(copy, "domfsinfo", LOOK_MS, NULL, &refused) ||
+           refuse_to_suspend(&copy->guest, refused, error);
 }
 
 static bool
@@ -413,8 +306,8 @@ copy_slowly(Copy *copy, bool may_suspend, char **how, GError **error)
                          copy->source, copy->guest.domain, refused->message);
     log_info("copied by hand: %s", refused->message);
     g_clear_pointer(how, g_free);
-    *how = g_strdup_printf("copy, %s", suspend.what);
-    return act_stopped(copy, &suspend, take_whole, &stopped, error);
+    *how = g_strdup_printf("copy, %s", way_suspend.what);
+    return act_stopped(copy, &way_suspend, take_whole, &stopped, error);
 }
 
 static bool
@@ -445,8 +338,7 @@ local_frozen_copy(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant 
                   &words, &copy.source, &copy.target);
     g_autoptr(Argv) snapshot = words[0] ? argv_new_strv(words) : NULL;
     copy.snapshot = snapshot;
-    g_autofree char *guest = g_strdup_printf("guest %s of %s", copy.guest.domain, copy.guest.uri);
-    copy.lock = machine_lock(guest, error);
+    copy.lock = still_lock(&copy.guest, error);
     if (copy.lock < 0)
         return false;
     bool done =
@@ -458,5 +350,105 @@ local_frozen_copy(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant 
         return false;
     }
     *reply = g_variant_new("(s)", how ? how : "copy, guest not running");
+    return true;
+}
+
+/*
+ * The same instant for a snapshot that is no command on this machine: between `freeze` and `thaw`
+ * the front-end asks the storage for it. The session holds the guardian, so that it acts when the
+ * session, the agent or the front-end is gone.
+ */
+
+static bool
+stop_by(Session *session, Still *still, int lock, GError **error)
+{
+    GError *refused = NULL;
+
+    if (still_begin(still, lock, &refused)) {
+        session->guardian = still->guardian;
+        return true;
+    }
+    if (still->guardian.pid > 0) {
+        GError *worse = NULL;
+        if (!still_end(still, refused, &worse)) {
+            g_clear_error(&refused);
+            refused = worse;
+        }
+    }
+    g_propagate_error(error, refused);
+    return false;
+}
+
+static bool
+stop_guest(Session *session, Still *still, bool may_suspend, int lock, GError **error)
+{
+    g_autoptr(GError) refused = NULL;
+
+    still->way = &way_freeze;
+    if (stop_by(session, still, lock, &refused))
+        return true;
+    if (still->stopped || !is_answer(refused) || cancel_requested()) {
+        g_propagate_error(error, g_steal_pointer(&refused));
+        return false;
+    }
+    if (!may_suspend)
+        return refuse_to_suspend(&still->guest, refused, error);
+    log_info("not frozen but suspended: %s", refused->message);
+    still->way = &way_suspend;
+    return stop_by(session, still, lock, error);
+}
+
+bool
+local_freeze(Session *session, GVariant *arguments, GVariant **reply, GError **error)
+{
+    Still still = {.guardian = {.socket = -1}};
+    gboolean may_suspend;
+    guint32 limit_ms;
+    bool running;
+
+    g_variant_get(arguments, "(&s&sbu)", &still.guest.uri, &still.guest.domain, &may_suspend,
+                  &limit_ms);
+    still.limit_ms = (int)MIN(limit_ms, STILL_LIMIT_MS);
+    if (!guardian_is_gone(&session->guardian))
+        return set_error(error, ONEVOL_ERROR_BUSY, "another guest stands still");
+    session_let_go_on(session); /* of one that has acted */
+    int lock = still_lock(&still.guest, error);
+    if (lock < 0)
+        return false;
+    bool done = guest_is_running(&still.guest, &running, error) &&
+                (!running || stop_guest(session, &still, may_suspend, lock, error));
+    close(lock); /* the guardian keeps it */
+    if (done)
+        *reply = g_variant_new("(s)", running ? still.way->what : "guest not running");
+    return done;
+}
+
+bool
+local_thaw(Session *session, GVariant *arguments, GVariant **reply, GError **error)
+{
+    Still still = {.guardian = session->guardian, .stopped = true};
+    const char *how;
+    guint32 limit_ms;
+    bool running;
+
+    g_variant_get(arguments, "(&s&s&su)", &still.guest.uri, &still.guest.domain, &how, &limit_ms);
+    still.limit_ms = (int)MIN(limit_ms, STILL_LIMIT_MS);
+    still.way = !strcmp(how, way_freeze.what)    ? &way_freeze
+                : !strcmp(how, way_suspend.what) ? &way_suspend
+                                                 : NULL;
+    if (still.way) {
+        if (still.guardian.socket < 0)
+            return set_error(error, ONEVOL_ERROR_USAGE, "no guest stands still");
+        session->guardian = (Guardian){.socket = -1};
+        if (!still_end(&still, NULL, error))
+            return false;
+    } else {
+        if (!guest_is_running(&still.guest, &running, error))
+            return false;
+        if (running)
+            return set_error(error, ONEVOL_ERROR_BUSY,
+                             "guest '%s' went on while its snapshot was made", still.guest.domain);
+    }
+    *reply = g_variant_new("()");
     return true;
 }

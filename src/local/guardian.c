@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define READY_MS SECONDS(3)
+#define GONE_MS SECONDS(1) /* after its last word */
 
 void
 guardian_pause(unsigned ms)
@@ -60,13 +61,14 @@ guard(int socket, int lock, GuardianAct act, const void *data, int timeout_ms)
         _exit(0); /* dead already, so nothing was begun */
     while ((ready = poll(&wait, 1, timeout_ms)) < 0 && errno == EINTR) {
     }
-    if (ready > 0 && read(3, &byte, 1) == 1)
-        _exit(0);
+    bool well = ready > 0 && read(3, &byte, 1) == 1;
     if (ready == 0)
         status |= GUARDIAN_LATE;
-    if (!act(data))
+    if (!well && !act(data))
         status |= GUARDIAN_IN_VAIN;
-    _exit(status);
+    byte = (char)status;
+    (void)!send(3, &byte, 1, MSG_NOSIGNAL);
+    _exit(0);
 }
 
 bool
@@ -93,6 +95,22 @@ guardian_start(Guardian *guardian, GuardianAct act, const void *data, int timeou
     return set_error_errno(error, guardian->pid < 0 ? number : ETIME, "cannot start the guardian");
 }
 
+/* Its last word; -1 without one. */
+static int
+last_word(int socket, unsigned wait_ms)
+{
+    struct pollfd look = {.fd = socket, .events = POLLIN};
+    gint64 end = g_get_monotonic_time() / 1000 + wait_ms;
+    int ready;
+    char byte;
+
+    do {
+        gint64 left = end - g_get_monotonic_time() / 1000;
+        ready = poll(&look, 1, (int)MAX(left, 0));
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0 && read(socket, &byte, 1) == 1 ? byte : -1;
+}
+
 int
 guardian_dismiss(Guardian *guardian, bool well, unsigned wait_ms)
 {
@@ -100,8 +118,21 @@ guardian_dismiss(Guardian *guardian, bool well, unsigned wait_ms)
 
     if (well)
         (void)!send(guardian->socket, "", 1, MSG_NOSIGNAL);
+    shutdown(guardian->socket, SHUT_WR); /* other processes may have it open too */
+    int word = last_word(guardian->socket, wait_ms);
     close(guardian->socket);
-    if (!command_reap(guardian->pid, &status, wait_ms))
-        return GUARDIAN_IN_VAIN; /* it tries on */
-    return WIFEXITED(status) ? WEXITSTATUS(status) : GUARDIAN_IN_VAIN;
+    guardian->socket = -1;
+    if (word < 0) /* it tries on, or somebody has killed it */
+        return GUARDIAN_IN_VAIN;
+    if (guardian->pid > 0)
+        command_reap(guardian->pid, &status, GONE_MS);
+    return word;
+}
+
+bool
+guardian_is_gone(const Guardian *guardian)
+{
+    struct pollfd look = {.fd = guardian->socket};
+
+    return guardian->socket < 0 || (poll(&look, 1, 0) > 0 && (look.revents & POLLHUP));
 }

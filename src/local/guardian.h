@@ -10,8 +10,9 @@
 #include <sys/types.h>
 
 typedef struct Guardian {
-    pid_t pid;
-    int socket; /* from it: it is ready; to it: all is well; its end: nobody is left */
+    pid_t pid;  /* 0: not a child of this process */
+    int socket; /* from it: it is ready, and its last word; to it: all is well; its end: nobody is
+                   left */
 } Guardian;
 
 /* What guardian_dismiss() answers. */
@@ -30,6 +31,9 @@ bool guardian_start(Guardian *guardian, GuardianAct act, const void *data, int t
 
 /* `well` false: it acts now. Waits at most `wait_ms` for it. */
 int guardian_dismiss(Guardian *guardian, bool well, unsigned wait_ms);
+
+/* It has acted, or died, and nobody has asked. */
+bool guardian_is_gone(const Guardian *guardian);
 
 /* Sleeps, in a guardian. */
 void guardian_pause(unsigned ms);

@@ -36,6 +36,7 @@ HANDLER(local_build_abandon);
 /* look.c */
 HANDLER(local_flush);
 HANDLER(local_find_above);
+HANDLER(local_find_link);
 HANDLER(local_find_program);
 /* What this machine has written to `path`, by whatever process, is with the storage's servers. */
 bool flush_file(const char *path, GError **error);
@@ -43,9 +44,17 @@ bool flush_file(const char *path, GError **error);
 /* lock.c */
 HANDLER(local_lock);
 HANDLER(local_unlock);
+HANDLER(local_share);
+HANDLER(local_unshare);
 
 /* freeze.c */
 HANDLER(local_frozen_copy);
+HANDLER(local_freeze);
+HANDLER(local_thaw);
+
+/* checkpoint.c */
+HANDLER(local_guest_save);
+HANDLER(local_guest_restore);
 
 /* run.c */
 HANDLER(local_run);

@@ -61,9 +61,9 @@ lock_file_open(const char *key, GError **error)
 }
 
 static bool
-lock_wait(int fd, gint64 deadline, GError **error)
+lock_wait(int fd, int kind, gint64 deadline, GError **error)
 {
-    while (flock(fd, LOCK_EX | LOCK_NB)) {
+    while (flock(fd, kind | LOCK_NB)) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return set_error_errno(error, errno, "cannot lock");
         if (!cancel_check(error))
@@ -82,7 +82,7 @@ machine_lock(const char *key, GError **error)
     g_autofree char *own = g_strconcat("build ", key, NULL);
     int fd = lock_file_open(own, error);
 
-    if (fd >= 0 && !lock_wait(fd, g_get_monotonic_time() + 10 * G_USEC_PER_SEC, error)) {
+    if (fd >= 0 && !lock_wait(fd, LOCK_EX, g_get_monotonic_time() + 10 * G_USEC_PER_SEC, error)) {
         g_prefix_error(error, "cannot lock '%s': ", key);
         close(fd);
         return -1;
@@ -159,7 +159,7 @@ lock_from_holder(int fd, const char *action, const char *text, unsigned timeout_
     }
     if (!strcmp(holder.action, "warden"))
         wait_ms = MIN(timeout_ms, SECONDS(5)); /* nobody knows when its storage answers */
-    if (lock_wait(fd, g_get_monotonic_time() + wait_ms * 1000, error))
+    if (lock_wait(fd, LOCK_EX, g_get_monotonic_time() + wait_ms * 1000, error))
         return true;
     if (g_error_matches(*error, ONEVOL_ERROR, ONEVOL_ERROR_BUSY)) {
         g_clear_error(error);
@@ -195,6 +195,42 @@ local_lock(Session *session, GVariant *arguments, GVariant **reply, GError **err
     if (ftruncate(fd, 0) || pwrite(fd, line, strlen(line), 0) < 0)
         log_debug("cannot write the holder of lock '%s'", key);
     session_add_lock(session, key, fd);
+    return true;
+}
+
+bool
+local_share(Session *session, GVariant *arguments, GVariant **reply, GError **error)
+{
+    const char *key;
+    guint32 timeout_ms;
+
+    g_variant_get(arguments, "(&su)", &key, &timeout_ms);
+    *reply = g_variant_new("()");
+    if (g_hash_table_contains(session->locks, key))
+        return true;
+    int fd = lock_file_open(key, error);
+    if (fd < 0)
+        return false;
+    if (!lock_wait(fd, LOCK_SH, g_get_monotonic_time() + (gint64)timeout_ms * 1000, error)) {
+        g_prefix_error(error, "'%s': ", key);
+        close(fd);
+        return false;
+    }
+    session_add_lock(session, key, fd);
+    return true;
+}
+
+bool
+local_unshare(Session *session, GVariant *arguments, GVariant **reply, G_GNUC_UNUSED GError **error)
+{
+    const char *key;
+
+    g_variant_get(arguments, "(&s)", &key);
+    int fd = session_lock_fd(session, key);
+    bool last = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (!last)
+        g_hash_table_remove(session->locks, key);
+    *reply = g_variant_new("(b)", last);
     return true;
 }
 

@@ -110,6 +110,84 @@ local_find_above(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant *
     return true;
 }
 
+/* By its text, or, where a device has several names, by what it leads to. */
+static bool
+leads_to(const char *path, const char *target, const char *real)
+{
+    g_autofree char *text = g_file_read_link(path, NULL);
+    if (text && !strcmp(text, target))
+        return true;
+    char *end = text && real ? realpath(path, NULL) : NULL;
+    bool same = end && !strcmp(end, real);
+    free(end);
+    return same;
+}
+
+/* VM/disk.N of both: on its way to another datastore a disk has two places. */
+static bool
+same_disk(const char *a, const char *b)
+{
+    const char *tails[] = {a, b};
+
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned slashes = 0;
+        for (const char *at = tails[i] + strlen(tails[i]); at > tails[i] && slashes < 2; at--)
+            if (at[-1] == '/' && ++slashes == 2)
+                tails[i] = at;
+    }
+    return !strcmp(tails[0], tails[1]);
+}
+
+/* In `directory`: another disk than `but` that leads to `target`. */
+static char *
+link_in(const char *directory, const char *target, const char *real, const char *but)
+{
+    g_autoptr(GDir) entries = g_dir_open(directory, 0, NULL);
+    const char *name;
+
+    while (entries && (name = g_dir_read_name(entries))) {
+        g_autofree char *path = g_build_filename(directory, name, NULL);
+        if (g_str_has_prefix(name, "disk.") && !same_disk(path, but) &&
+            leads_to(path, target, real))
+            return g_steal_pointer(&path);
+    }
+    return NULL;
+}
+
+/* Of each subdirectory with a number for its name. */
+static GPtrArray *
+numbered(const char *directory)
+{
+    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GDir) entries = g_dir_open(directory, 0, NULL);
+    const char *name;
+
+    while (entries && (name = g_dir_read_name(entries)))
+        if (strspn(name, "0123456789") == strlen(name))
+            g_ptr_array_add(paths, g_build_filename(directory, name, NULL));
+    return paths;
+}
+
+bool
+local_find_link(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant **reply,
+                G_GNUC_UNUSED GError **error)
+{
+    const char *directory, *target, *but;
+    g_autofree char *found = NULL;
+
+    g_variant_get(arguments, "(&s&s&s)", &directory, &target, &but);
+    char *real = realpath(target, NULL);
+    g_autoptr(GPtrArray) datastores = numbered(directory);
+    for (guint i = 0; !found && i < datastores->len; i++) {
+        g_autoptr(GPtrArray) vms = numbered(g_ptr_array_index(datastores, i));
+        for (guint j = 0; !found && j < vms->len; j++)
+            found = link_in(g_ptr_array_index(vms, j), target, real, but);
+    }
+    free(real);
+    *reply = g_variant_new("(s)", found ? found : "");
+    return true;
+}
+
 bool
 local_find_program(G_GNUC_UNUSED Session *session, GVariant *arguments, GVariant **reply,
                    G_GNUC_UNUSED GError **error)

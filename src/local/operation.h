@@ -45,10 +45,17 @@ bool operation_run(const Operation *operation, Session *session, GVariant *argum
 
 /* Notes in `session` what a request that succeeded elsewhere has left to undo. */
 void session_note(Session *session, const Operation *operation, GVariant *arguments);
+/* The descriptor that a request which succeeded leaves with the session: a lock's, a guardian's;
+ * -1: none. */
+int session_kept(const Session *session, const Operation *operation, GVariant *arguments);
+/* Takes it over in the session's own process. */
+void session_keep(Session *session, const Operation *operation, GVariant *arguments, int fd);
+/* A guest that stands still is let go on by its guardian. */
+void session_let_go_on(Session *session);
 /* Takes a locked descriptor over. */
 void session_add_lock(Session *session, const char *key, int fd);
 /* The descriptor of a lock, or -1. */
-int session_lock_fd(Session *session, const char *key);
+int session_lock_fd(const Session *session, const char *key);
 /* Drops the builds that nobody finished. */
 void session_abandon_builds(Session *session);
 /* Writes into all locks that process `pid` keeps them, busy with `what`. */

@@ -38,6 +38,7 @@ session_new(void)
     session->locks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, close_lock);
     session->builds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     session->bulks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, close_bulk);
+    session->guardian.socket = -1;
     session->pid = getpid();
     return session;
 }
@@ -49,7 +50,42 @@ session_add_lock(Session *session, const char *key, int fd)
 }
 
 int
-session_lock_fd(Session *session, const char *key)
+session_kept(const Session *session, const Operation *operation, GVariant *arguments)
+{
+    const char *key;
+
+    if (!strcmp(operation->name, "freeze"))
+        return session->guardian.socket;
+    if (strcmp(operation->name, "lock") != 0 && strcmp(operation->name, "share") != 0)
+        return -1;
+    g_variant_get_child(arguments, 0, "&s", &key);
+    return session_lock_fd(session, key);
+}
+
+void
+session_keep(Session *session, const Operation *operation, GVariant *arguments, int fd)
+{
+    const char *key;
+
+    if (!strcmp(operation->name, "freeze")) {
+        session_let_go_on(session);
+        session->guardian.socket = fd;
+    } else {
+        g_variant_get_child(arguments, 0, "&s", &key);
+        session_add_lock(session, key, fd);
+    }
+}
+
+void
+session_let_go_on(Session *session)
+{
+    if (session->guardian.socket >= 0)
+        close(session->guardian.socket);
+    session->guardian = (Guardian){.socket = -1};
+}
+
+int
+session_lock_fd(const Session *session, const char *key)
 {
     gpointer fd;
 
@@ -92,6 +128,8 @@ session_note(Session *session, const Operation *operation, GVariant *arguments)
     if (!strcmp(operation->name, "build-begin")) {
         g_variant_get(arguments, "(&s&s)", &path, &text);
         g_hash_table_replace(session->builds, g_strdup(path), build_token(text));
+    } else if (!strcmp(operation->name, "thaw")) {
+        session_let_go_on(session);
     } else if (!strcmp(operation->name, "build-commit") ||
                !strcmp(operation->name, "build-abandon")) {
         g_variant_get(arguments, "(&s&s)", &path, &text);
@@ -147,6 +185,7 @@ session_free(Session *session)
     if (!session)
         return;
     cancel_forget();
+    session_let_go_on(session);
     session_abandon_builds(session);
     if (left > 0 && g_hash_table_size(session->locks) > 0) {
         g_autofree char *what = g_strdup_printf("pid %d", (int)left);

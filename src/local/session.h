@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "local/guardian.h"
 #include "local/operation.h"
 
 #include <sys/types.h>
@@ -9,6 +10,7 @@ struct Session {
     GHashTable *locks;  /* key → descriptor of its locked file */
     GHashTable *builds; /* path → token of a build that is neither complete nor abandoned */
     GHashTable *bulks;  /* ticket → listening descriptor of a bulk connection to come */
+    Guardian guardian;  /* of a guest that stands still, from `freeze` to `thaw` */
     pid_t pid;          /* whoever ends this session ends this process */
 };
 

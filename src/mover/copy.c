@@ -162,8 +162,10 @@ copy_file(const char *source, const char *target, bool share, const MoveOptions 
           CopyResult *result, GError **error)
 {
     g_autoptr(Reader) reader = reader_open(source, error);
-    g_autoptr(Writer) writer = reader ? writer_open(target, options, error) : NULL;
+    bool limited = reader && (!options || reader_limit(reader, options->length, error));
+    g_autoptr(Writer) writer = limited ? writer_open(target, options, error) : NULL;
 
+    share = share && !(options && options->length); /* blocks are shared whole */
     if (writer && copy_opened(reader, writer, share, result, error) &&
         (!options || !options->readback || compare_media(source, writer, result, error)))
         return true;

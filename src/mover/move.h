@@ -10,9 +10,10 @@
 
 /* NULL where one is taken: a fresh file, at full speed. */
 typedef struct MoveOptions {
-    bool dirty;    /* the target may hold old data, so zeros are written too */
-    bool readback; /* VERIFY=readback: what the medium gives back is compared */
-    guint64 rate;  /* between machines, bytes per second at most; 0: no limit */
+    bool dirty;     /* the target may hold old data, so zeros are written too */
+    bool readback;  /* VERIFY=readback: what the medium gives back is compared */
+    guint64 rate;   /* between machines, bytes per second at most; 0: no limit */
+    guint64 length; /* of the content, where the source is a larger device; 0: all of it */
 } MoveOptions;
 
 /* Bytes in order, from whatever makes them: a download, a decoder. May be called from a thread of

@@ -28,7 +28,8 @@ struct Reader {
     struct stat info;
     bool is_device;
     guint64 size;
-    bool use_fiemap; /* SEEK_DATA knows no holes here, yet there are some */
+    guint64 device_size; /* may be more */
+    bool use_fiemap;     /* SEEK_DATA knows no holes here, yet there are some */
 
     /* A ring of slots between the thread that fills them and the caller, who holds one. */
     GThread *thread;
@@ -77,7 +78,7 @@ open_device(Reader *reader, const char *path)
     }
     off_t size = lseek(reader->fd, 0, SEEK_END);
     reader->is_device = true;
-    reader->size = (guint64)size;
+    reader->size = reader->device_size = (guint64)size;
     return size >= 0;
 }
 
@@ -112,6 +113,18 @@ reader_open(const char *path, GError **error)
         return NULL;
     }
     return g_steal_pointer(&reader);
+}
+
+bool
+reader_limit(Reader *reader, guint64 length, GError **error)
+{
+    if (length > reader->size)
+        return set_error(error, ONEVOL_ERROR_CORRUPT,
+                         "the source has only %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " bytes",
+                         reader->size, length);
+    if (length > 0)
+        reader->size = length;
+    return true;
 }
 
 Reader *
@@ -239,6 +252,16 @@ read_at(const Reader *reader, guint8 *bytes, size_t length, guint64 offset, GErr
     return true;
 }
 
+/* O_DIRECT takes whole blocks only, which the content may not end with. */
+static size_t
+length_to_read(const Reader *reader, const Chunk *chunk)
+{
+    guint64 end = (chunk->offset + chunk->length + 4095) / 4096 * 4096;
+
+    return reader->is_device ? (size_t)(MIN(end, reader->device_size) - chunk->offset)
+                             : (size_t)chunk->length;
+}
+
 /* From a file: the chunk that `position` is in, or the hole up to the chunk with the next data. */
 static bool
 fill_from_file(Reader *reader, guint64 position, guint64 *data_end, Slot *slot, GError **error)
@@ -258,7 +281,7 @@ fill_from_file(Reader *reader, guint64 position, guint64 *data_end, Slot *slot, 
     }
     chunk->length = MIN(CHUNK_SIZE, reader->size - position);
     chunk->bytes = slot->bytes;
-    return read_at(reader, slot->bytes, chunk->length, position, error);
+    return read_at(reader, slot->bytes, length_to_read(reader, chunk), position, error);
 }
 
 static bool

@@ -18,6 +18,8 @@ typedef struct Reader Reader;
 
 /* A regular file or a block device; links are followed. */
 Reader *reader_open(const char *path, GError **error);
+/* Only its first `length` bytes, 0 for all; before the first chunk. CORRUPT if it has less. */
+bool reader_limit(Reader *reader, guint64 length, GError **error);
 /* Takes no ownership of `source`, which must live as long. */
 Reader *reader_of_bytes(const ByteSource *source);
 void reader_free(Reader *reader);

@@ -52,7 +52,8 @@ typedef struct StreamSource {
     const char *path;        /* a file or block device, or with `tree` a directory */
     const ByteSource *bytes; /* instead of a path: what this process makes */
     bool tree;
-    guint64 rate; /* bytes per second on the connection; 0: no limit */
+    guint64 rate;   /* bytes per second on the connection; 0: no limit */
+    guint64 length; /* of a device's content, as in MoveOptions; 0: all of it */
 } StreamSource;
 
 typedef struct StreamTarget {

@@ -116,7 +116,7 @@ send_file(Sender *sender, const char *path, const char *name)
 {
     g_autoptr(Reader) reader = reader_open(path, &sender->error);
 
-    if (!reader)
+    if (!reader || !reader_limit(reader, sender->source->length, &sender->error))
         return false;
     guint64 size = reader_size(reader);
     progress_expect(size);

@@ -145,6 +145,7 @@ disk_new(xmlNode *node)
     disk->type = xml_text(node, "TYPE");
     disk->tm_mad = xml_text(node, "TM_MAD");
     disk->ln_target = xml_text(node, "LN_TARGET");
+    disk->clone_target = xml_text(node, "CLONE_TARGET");
     disk->size = (guint64)MAX(xml_number(node, "SIZE", 0), 0) * MIB;
     disk->original_size = (guint64)MAX(xml_number(node, "ORIGINAL_SIZE", 0), 0) * MIB;
     disk->clone = flag(node, "CLONE");
@@ -167,6 +168,7 @@ disk_free(gpointer data)
     g_free(disk->type);
     g_free(disk->tm_mad);
     g_free(disk->ln_target);
+    g_free(disk->clone_target);
     g_free(disk);
 }
 

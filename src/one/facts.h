@@ -70,7 +70,8 @@ typedef struct OneDisk {
     xmlNode *node;
     gint64 id, image_id /* -1: volatile */, datastore_id;
     char *source, *format /* FORMAT, else DRIVER */, *fs, *type, *tm_mad;
-    char *ln_target; /* what `ln` means here: NONE, SELF or SYSTEM (6.1: LN_TARGET_X) */
+    char *ln_target;    /* what `ln` means here: NONE, SELF or SYSTEM (6.1: LN_TARGET_X) */
+    char *clone_target; /* where `clone` puts its copy: SELF or SYSTEM */
     guint64 size, original_size;
     bool clone, save, readonly, persistent, shareable;
     bool sparse; /* SPARSE=NO, inherited since 6.10, wants all space at once */

@@ -104,3 +104,33 @@ installation_free(Installation *installation)
     g_free(installation->datastores);
     g_free(installation);
 }
+
+/* Below remotes/etc since 5.6, beside the scripts in 5.4. */
+char *
+installation_kvm_setting(const Installation *installation, const char *name)
+{
+    g_autoptr(GHashTable) settings = settings_of_remotes(installation, "vmm/kvm/kvmrc");
+    g_autofree char *old = g_build_filename(installation->remotes, "vmm/kvm/kvmrc", NULL);
+    g_autoptr(GHashTable) old_settings = settings_read(old);
+    const char *value = g_hash_table_lookup(settings, name);
+
+    return g_strdup(value ? value : g_hash_table_lookup(old_settings, name));
+}
+
+char *
+installation_libvirt_uri(const Installation *installation)
+{
+    char *uri = installation_kvm_setting(installation, "LIBVIRT_URI");
+
+    return uri ? uri : g_strdup("qemu:///system");
+}
+
+char *
+installation_remote_scripts(const Installation *installation)
+{
+    g_autofree char *path = g_build_filename(installation->var, "config", NULL);
+    g_autoptr(GHashTable) config = settings_read(path);
+    const char *scripts = g_hash_table_lookup(config, "SCRIPTS_REMOTE_DIR");
+
+    return g_strdup(scripts ? scripts : "/var/tmp/one");
+}

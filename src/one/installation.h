@@ -31,4 +31,11 @@ GHashTable *settings_read(const char *path);
 /* A file below remotes/etc. */
 GHashTable *settings_of_remotes(const Installation *installation, const char *file);
 
+/* Of kvmrc as hosts get it, NULL if it is not there. The caller frees it. */
+char *installation_kvm_setting(const Installation *installation, const char *name);
+/* Of the hosts' libvirt. The caller frees it. */
+char *installation_libvirt_uri(const Installation *installation);
+/* Where hosts have the remotes: SCRIPTS_REMOTE_DIR. The caller frees it. */
+char *installation_remote_scripts(const Installation *installation);
+
 unsigned version_number(const char *text); /* "6.10.0-1" → 61000; 0 if it is no version */

@@ -138,19 +138,33 @@ base64_strict(const char *text, gsize length, gsize *decoded, GError **error)
     return g_base64_decode(packed, decoded);
 }
 
-XmlDocument *
-document_decode(const char *text, gsize length, GError **error)
+char *
+document_plain(const char *text, gsize length, gsize *plain, GError **error)
 {
-    gsize decoded;
-
     while (length > 0 && g_ascii_isspace(*text)) {
         text++;
         length--;
     }
-    if (length > 0 && *text == '<') /* by hand, and pre/postbackup */
-        return xml_parse(text, length, error);
-    g_autofree guchar *bytes = base64_strict(text, length, &decoded, error);
-    return bytes ? xml_parse((const char *)bytes, decoded, error) : NULL;
+    if (length > 0 && *text == '<') { /* by hand, and pre/postbackup */
+        *plain = length;
+        return g_strndup(text, length);
+    }
+    g_autofree guchar *bytes = base64_strict(text, length, plain, error);
+    if (!bytes)
+        return NULL;
+    char *copy = g_malloc(*plain + 1);
+    memcpy(copy, bytes, *plain);
+    copy[*plain] = '\0';
+    return copy;
+}
+
+XmlDocument *
+document_decode(const char *text, gsize length, GError **error)
+{
+    gsize plain;
+    g_autofree char *copy = document_plain(text, length, &plain, error);
+
+    return copy ? xml_parse(copy, plain, error) : NULL;
 }
 
 static GByteArray *

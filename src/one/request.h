@@ -42,7 +42,9 @@ XmlDocument *request_document(const Request *request, int fd, gint64 *id, GError
 /* All of `fd` as text; NULL if it is too long. Caller frees. */
 char *request_stdin(int fd, GError **error);
 
-/* base64 (white space anywhere) of XML, or XML as it stands. */
+/* base64 (white space anywhere) of XML, or XML as it stands: its text, with a NUL behind its end,
+ * or read. The caller frees it. */
+char *document_plain(const char *text, gsize length, gsize *plain, GError **error);
 XmlDocument *document_decode(const char *text, gsize length, GError **error);
 
 /* "host:path", split at the first colon; the path normalised. */

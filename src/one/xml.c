@@ -90,6 +90,18 @@ xml_root(const XmlDocument *document)
     return xmlDocGetRootElement(document->tree);
 }
 
+char *
+xml_text_of(const XmlDocument *document)
+{
+    xmlChar *text = NULL;
+    int length = 0;
+
+    xmlDocDumpMemoryEnc(document->tree, &text, &length, "UTF-8");
+    char *copy = g_strndup((const char *)text, (gsize)length);
+    xmlFree(text);
+    return copy;
+}
+
 static xmlNode *
 first_named(xmlNode *node, const char *name, size_t length)
 {

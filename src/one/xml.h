@@ -21,6 +21,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(XmlDocument, xml_unref)
 
 xmlNode *xml_root(const XmlDocument *document);
 
+/* The document as text again. The caller frees it. */
+char *xml_text_of(const XmlDocument *document);
+
 /* First element at `path` below `node`, or NULL. */
 xmlNode *xml_find(xmlNode *node, const char *path);
 /* The next brother of the same name, or NULL. */

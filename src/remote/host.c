@@ -17,7 +17,9 @@ struct Host {
     char *name;
     Session *session;      /* of the front-end: served in this process */
     RemoteSession *remote; /* of another machine, once something was asked of it */
+    RemoteSession *begun;  /* will be that */
     GError *failed;        /* why there is none: asked once an action */
+    GVariant *frozen;      /* arguments of `thaw`, while a guest stands still */
 };
 
 static Host *frontend;
@@ -31,7 +33,9 @@ host_free(gpointer data)
 
     session_free(host->session);
     remote_session_free(host->remote);
+    remote_session_free(host->begun);
     g_clear_error(&host->failed);
+    g_clear_pointer(&host->frozen, g_variant_unref);
     g_free(host->name);
     g_free(host);
 }
@@ -96,11 +100,19 @@ host_connect(Host *host, GError **error)
     if (host->session || host->remote)
         return true;
     if (!host->failed)
-        host->remote = remote_session_open(host->name, &host->failed);
+        host->remote =
+            remote_session_open(host->name, g_steal_pointer(&host->begun), &host->failed);
     if (host->remote)
         return true;
     g_propagate_error(error, g_error_copy(host->failed));
     return false;
+}
+
+void
+host_expect(Host *host)
+{
+    if (!host->session && !host->remote && !host->begun && !host->failed)
+        host->begun = remote_session_begin(host->name, NULL);
 }
 
 const char *
@@ -132,6 +144,8 @@ hosts_close(void)
         while (g_hash_table_iter_next(&hosts, NULL, &host))
             if (((Host *)host)->remote) /* all at once, then wait for each */
                 remote_session_hang_up(((Host *)host)->remote);
+            else if (((Host *)host)->begun)
+                remote_session_hang_up(((Host *)host)->begun);
     }
     g_clear_pointer(&others, g_hash_table_unref);
     g_clear_pointer(&frontend, host_free);
@@ -282,9 +296,9 @@ host_resolve(Host *host, const char *path, GError **error)
 }
 
 char *
-host_digest(Host *host, const char *path, const char *algorithm, GError **error)
+host_digest(Host *host, const char *path, const char *algorithm, guint64 length, GError **error)
 {
-    return ask_text(host, "digest", path, g_variant_new("(ss)", path, algorithm), error);
+    return ask_text(host, "digest", path, g_variant_new("(sst)", path, algorithm, length), error);
 }
 
 bool
@@ -377,6 +391,14 @@ host_find_above(Host *host, const char *path, const char *name, GError **error)
 }
 
 char *
+host_find_link(Host *host, const char *datastores, const char *target, const char *but,
+               GError **error)
+{
+    return ask_text(host, "find-link", datastores, g_variant_new("(sss)", datastores, target, but),
+                    error);
+}
+
+char *
 host_find_program(Host *host, const char *const *names, GError **error)
 {
     return ask_text(host, "find-program", names[0], g_variant_new("(^as)", names), error);
@@ -392,10 +414,11 @@ host_copy(Host *host, const char *source, const char *target, bool share,
     options = options ? options : &plain;
     g_autofree char *work = g_strdup_printf("copying to '%s' on %s", target, host->name);
     progress_begin(work);
-    bool done = call(host, "copy", STEP_WRITE, target,
-                     g_variant_new("(ssbbb)", source, target, (gboolean)share,
-                                   (gboolean)options->dirty, (gboolean)options->readback),
-                     &reply, error);
+    bool done =
+        call(host, "copy", STEP_WRITE, target,
+             g_variant_new("(ssbbbt)", source, target, (gboolean)share, (gboolean)options->dirty,
+                           (gboolean)options->readback, options->length),
+             &reply, error);
     progress_end();
     if (!done)
         return false;
@@ -432,6 +455,55 @@ host_frozen_copy(Host *host, const char *uri, const char *domain, bool may_suspe
         *how = g_strdup("nothing yet");
     g_clear_pointer(&reply, g_variant_unref);
     return true;
+}
+
+bool
+host_freeze(Host *host, const char *uri, const char *domain, bool may_suspend, unsigned limit_ms,
+            char **how, GError **error)
+{
+    GVariant *reply = NULL;
+    const char *done = "nothing yet";
+
+    if (!call(host, "freeze", STEP_WRITE, domain,
+              g_variant_new("(ssbu)", uri, domain, (gboolean)may_suspend, limit_ms), &reply, error))
+        return false;
+    if (reply)
+        g_variant_get(reply, "(&s)", &done);
+    g_clear_pointer(&host->frozen, g_variant_unref);
+    host->frozen = g_variant_ref_sink(g_variant_new("(sssu)", uri, domain, done, limit_ms));
+    if (how)
+        *how = g_strdup(done);
+    g_clear_pointer(&reply, g_variant_unref);
+    return true;
+}
+
+bool
+host_thaw(Host *host, GError **error)
+{
+    g_autoptr(GVariant) arguments = g_steal_pointer(&host->frozen);
+    const char *domain;
+
+    g_assert(arguments);
+    g_variant_get_child(arguments, 1, "&s", &domain);
+    return call(host, "thaw", STEP_WRITE, domain, arguments, NULL, error);
+}
+
+bool
+host_guest_save(Host *host, const char *uri, const char *domain, const char *path,
+                unsigned timeout_ms, GError **error)
+{
+    return order(host, "guest-save", path, g_variant_new("(sssu)", uri, domain, path, timeout_ms),
+                 error);
+}
+
+bool
+host_guest_restore(Host *host, const char *uri, const char *domain, const char *path,
+                   const char *xml, bool sync_time, unsigned timeout_ms, GError **error)
+{
+    return order(host, "guest-restore", path,
+                 g_variant_new("(ssssbu)", uri, domain, path, xml ? xml : "", (gboolean)sync_time,
+                               timeout_ms),
+                 error);
 }
 
 bool
@@ -475,33 +547,69 @@ host_lock(Host *host, const char *key, const char *holder, GError **error)
 }
 
 bool
-host_run(Host *host, StepKind kind, const char *object, const Argv *argv, unsigned timeout_ms,
-         char **out, GError **error)
+host_unlock(Host *host, const char *key, GError **error)
 {
-    GVariant *arguments =
-        g_variant_new("(^as@ayu)", argv_words(argv),
-                      g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, NULL, 0, 1), timeout_ms);
+    return order(host, "unlock", key, g_variant_new("(s)", key), error);
+}
+
+bool
+host_share(Host *host, const char *key, GError **error)
+{
+    return order(host, "share", key, g_variant_new("(su)", key, SECONDS(60)), error);
+}
+
+bool
+host_unshare(Host *host, const char *key, bool *last, GError **error)
+{
+    g_autoptr(GVariant) reply = ask(host, "unshare", key, g_variant_new("(s)", key), error);
+    gboolean alone = FALSE;
+
+    if (reply)
+        g_variant_get(reply, "(b)", &alone);
+    *last = alone;
+    return reply != NULL;
+}
+
+bool
+host_run_any(Host *host, StepKind kind, const char *object, const Argv *argv, GBytes *input,
+             unsigned timeout_ms, CommandResult *result, GError **error)
+{
+    g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+    GVariant *arguments = g_variant_new("(^as@ayu)", argv_words(argv),
+                                        bytes_variant(input ? input : nothing), timeout_ms);
     g_autoptr(GVariant) reply = NULL;
     g_autoptr(GVariant) printed = NULL;
     g_autoptr(GVariant) said = NULL;
     gint32 status;
 
+    *result = (CommandResult){0};
     if (!call(host, "run", kind, object, arguments, &reply, error))
         return false;
     if (!reply) {
-        if (out)
-            *out = g_strdup("");
+        result->out = g_strdup("");
+        result->err = g_strdup("");
         return true;
     }
     g_variant_get(reply, "(i@ay@ay)", &status, &printed, &said);
-    gsize length;
-    const char *bytes = g_variant_get_fixed_array(printed, &length, 1);
-    if (status != 0) {
-        g_autofree char *text = g_strndup(bytes ? bytes : "", length);
-        return command_judge(argv, status, g_variant_get_bytestring(said), text, error);
-    }
+    const char *bytes = g_variant_get_fixed_array(printed, &result->out_length, 1);
+    result->status = status;
+    result->out = g_strndup(bytes ? bytes : "", result->out_length); /* an empty one lies nowhere */
+    result->err = g_strdup(g_variant_get_bytestring(said));
+    return true;
+}
+
+bool
+host_run(Host *host, StepKind kind, const char *object, const Argv *argv, unsigned timeout_ms,
+         char **out, GError **error)
+{
+    g_auto(CommandResult) result = {0};
+
+    if (!host_run_any(host, kind, object, argv, NULL, timeout_ms, &result, error))
+        return false;
+    if (result.status != 0)
+        return command_judge(argv, result.status, result.err, result.out, error);
     if (out)
-        *out = g_strndup(bytes ? bytes : "", length); /* an empty array lies nowhere */
+        *out = g_steal_pointer(&result.out);
     return true;
 }
 

@@ -375,19 +375,28 @@ explain_failure(RemoteSession *session, bool in_time, char **machine, GError **e
     }
 }
 
-/* One try. NULL with *machine set: the agent must be copied there first. */
-static RemoteSession *
-try_open(const char *host, char **machine, GError **error)
+RemoteSession *
+remote_session_begin(const char *host, GError **error)
 {
+    if (!ssh_host_check(host, error))
+        return NULL;
     RemoteSession *session = session_new_for(host);
+    if (start_keeper(session, error))
+        return session;
+    destroy(session);
+    return NULL;
+}
+
+/* One try; takes `session` over. NULL with *machine set: the agent must be copied there first. */
+static RemoteSession *
+try_open(RemoteSession *session, char **machine, GError **error)
+{
     gint64 deadline =
         g_get_monotonic_time() + (gint64)limit_of("ONEVOL_CONNECT_MS", CONNECT_MS) * 1000;
     bool in_time = true, cancelled = false;
 
-    if (!start_keeper(session, error)) {
-        destroy(session);
+    if (!session)
         return NULL;
-    }
     g_mutex_lock(&session->lock);
     while (!session->greeted && !session->lost && in_time && !cancelled) {
         wait_for_change(session);
@@ -415,17 +424,16 @@ try_open(const char *host, char **machine, GError **error)
 }
 
 RemoteSession *
-remote_session_open(const char *host, GError **error)
+remote_session_open(const char *host, RemoteSession *begun, GError **error)
 {
     g_autofree char *machine = NULL;
     gint64 start = g_get_monotonic_time();
 
-    if (!ssh_host_check(host, error))
-        return NULL;
-    RemoteSession *session = try_open(host, &machine, error);
+    RemoteSession *session =
+        try_open(begun ? begun : remote_session_begin(host, error), &machine, error);
     if (!session && machine && deploy_push(host, machine, error)) {
         g_autofree char *again = NULL;
-        session = try_open(host, &again, error);
+        session = try_open(remote_session_begin(host, error), &again, error);
         if (!session && again)
             set_error(error, ONEVOL_ERROR_FAILED, "the agent vanished right after it was copied");
     }

@@ -16,8 +16,11 @@
 
 typedef struct RemoteSession RemoteSession;
 
-/* Connects within 20 s; copies the agent there first if it is missing. NULL on failure. */
-RemoteSession *remote_session_open(const char *host, GError **error);
+/* Begins to connect, and does not wait for it. For remote_session_open(), or to be freed. */
+RemoteSession *remote_session_begin(const char *host, GError **error);
+/* Connects within 20 s; copies the agent there first if it is missing. NULL on failure. Takes over
+ * what was begun (or NULL). */
+RemoteSession *remote_session_open(const char *host, RemoteSession *begun, GError **error);
 
 /* Says goodbye: the agent ends what runs, drops unfinished builds and releases the locks. */
 void remote_session_hang_up(RemoteSession *session);

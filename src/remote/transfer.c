@@ -102,7 +102,8 @@ side_begin(Side *side, bool sends, const TransferEnd *end, const MoveOptions *op
     g_variant_get(reply, "(s)", &side->ticket);
     gboolean tree = end->tree, dirty = options->dirty, readback = options->readback;
     GVariant *arguments =
-        sends ? g_variant_new("(ssbt)", side->ticket, end->path, tree, options->rate)
+        sends ? g_variant_new("(ssbtt)", side->ticket, end->path, tree, options->rate,
+                              options->length)
               : g_variant_new("(ssbbb)", side->ticket, end->path, tree, dirty, readback);
     side->request = remote_session_start(side->session, sends ? "send" : "receive", arguments);
     return true;
@@ -283,8 +284,11 @@ move(const TransferEnd *from, const TransferEnd *to, const MoveOptions *options,
         return false;
     StreamLink in = {.fd = host->ssh.out, .stop = stop_if_failed, .data = host};
     StreamLink out = {.fd = host->ssh.in, .stop = stop_if_failed, .data = host};
-    StreamSource here = {
-        .path = from->path, .bytes = from->bytes, .tree = from->tree, .rate = options->rate};
+    StreamSource here = {.path = from->path,
+                         .bytes = from->bytes,
+                         .tree = from->tree,
+                         .rate = options->rate,
+                         .length = options->length};
     StreamTarget target = {.path = to->path, .tree = to->tree, .options = options};
     return host == sink ? stream_send(&out, &here, result, error)
                         : stream_receive(&in, &target, result, error);

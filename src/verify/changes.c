@@ -10,7 +10,8 @@ resize_steps(Player *player, Vm *vm, Disk *disk, int lcm_state, guint64 size_mb)
 
     vm_set_state(vm, STATE_ACTIVE, lcm_state);
     steps_resize(player, vm, disk, size_mb, steps);
-    if (lcm_state == LCM_DISK_RESIZE)
+    if (lcm_state == LCM_DISK_RESIZE &&
+        !player->world->storage) /* a device grows below its guest */
         ((Step *)steps->pdata[0])->effect = EFFECT_NONE;
     return steps;
 }

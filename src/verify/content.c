@@ -315,10 +315,11 @@ write_elsewhere(const Host *host, const char *path, const char *format, guint64 
     hosts_touch();
     if (strcmp(format, "raw") == 0)
         return host_sh(host, NULL, error,
-                       "[ -f %s ] && head -c %" G_GUINT64_FORMAT " /dev/zero | tr '\\0' '\\%o' | "
+                       "[ -f %s -o -b %s ] && head -c %" G_GUINT64_FORMAT
+                       " /dev/zero | tr '\\0' '\\%o' | "
                        "dd of=%s bs=65536 iflag=fullblock oflag=seek_bytes seek=%" G_GUINT64_FORMAT
-                       " conv=notrunc status=none",
-                       quoted, length, byte, quoted, offset);
+                       " conv=notrunc,fsync status=none",
+                       quoted, quoted, length, byte, quoted, offset);
     return host_sh(host, NULL, error,
                    "qemu-io -f %s -c 'write -P %u %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "' %s",
                    format, byte, offset, length, quoted);

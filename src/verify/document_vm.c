@@ -78,7 +78,7 @@ image_disk(GString *xml, const World *world, const Disk *disk)
         text(xml, "SHAREABLE", "YES");
     value_int(xml, "SIZE", (gint64)disk->size_mb);
     text(xml, "SOURCE", image->source ? image->source : "");
-    text(xml, "TYPE", disk->role == ROLE_CDROM ? "CDROM" : "FILE");
+    text(xml, "TYPE", disk->role == ROLE_CDROM ? "CDROM" : world->storage ? "BLOCK" : "FILE");
 }
 
 static void
@@ -106,7 +106,7 @@ append_disk(GString *xml, const World *world, const Vm *vm, const Disk *disk)
     text(xml, "ALLOW_ORPHANS", disk->orphans ? disk->orphans : "YES");
     value_int(xml, "CLUSTER_ID", 0);
     value_int(xml, "DISK_ID", disk->id);
-    text(xml, "DISK_TYPE", "FILE");
+    text(xml, "DISK_TYPE", world->storage ? "BLOCK" : "FILE");
     marks(xml, disk);
     if (release_from(world->release, RELEASE(7, 0, 0)))
         text(xml, "PERSISTENT_SNAPSHOTS", disk->forgets ? "NO" : "YES");

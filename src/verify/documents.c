@@ -57,19 +57,54 @@ permissions(GString *xml)
                          "</PERMISSIONS>");
 }
 
+/* Attributes of a list, which replace what is there. */
 static void
-datastore_template(GString *xml, const World *world, const Datastore *datastore)
+more(GString *xml, char **list)
 {
+    for (char **item = list; item && *item; item++) {
+        g_autofree char *name = g_strndup(*item, strcspn(*item, "="));
+        g_autofree char *start = g_strdup_printf("<%s>", name);
+        g_autofree char *end = g_strdup_printf("</%s>", name);
+        const char *old = strstr(xml->str, start), *behind = old ? strstr(old, end) : NULL;
+        if (behind)
+            g_string_erase(xml, old - xml->str, behind + (gssize)strlen(end) - old);
+        text(xml, name, strchr(*item, '=') + 1);
+    }
+}
+
+static void
+append_more(GString *xml, const World *world, const Datastore *datastore)
+{
+    more(xml, world->attributes);
+    more(xml,
+         datastore->type == DATASTORE_SYSTEM ? world->system_attributes : world->image_attributes);
+}
+
+static void
+append_host_more(GString *xml, const World *world, const Host *host)
+{
+    const char *name = host == world->dead ? "dead" : host->name;
+
+    for (char **item = world->host_attributes; item && *item; item++)
+        if (g_str_has_prefix(*item, name) && (*item)[strlen(name)] == ':') {
+            char *own[] = {*item + strlen(name) + 1, NULL};
+            more(xml, own);
+        }
+}
+
+static void
+datastore_template(GString *outer, const World *world, const Datastore *datastore)
+{
+    g_autoptr(GString) xml = g_string_new(NULL);
     static const char *const types[] = {"IMAGE_DS", "SYSTEM_DS", "FILE_DS"};
     bool system = datastore->type == DATASTORE_SYSTEM;
 
-    g_string_append(xml, "<TEMPLATE>");
     text(xml, "ALLOW_ORPHANS", "YES");
     if (!system)
         text(xml, "CLONE_TARGET", world->clone_target);
     if (datastore->keep_format)
         text(xml, "CONVERT", "no");
-    text(xml, "DISK_TYPE", "FILE");
+    text(xml, "DISK_TYPE", world->storage ? "BLOCK" : "FILE");
     text(xml, "LIVE_COPY", "SUSPEND"); /* the stand-in for a hypervisor obeys everywhere */
     if (datastore->driver)
         text(xml, "DRIVER", datastore->driver);
@@ -91,7 +126,8 @@ datastore_template(GString *xml, const World *world, const Datastore *datastore)
         text(xml, "SHARED", world->shared ? "YES" : "NO");
     text(xml, "TM_MAD", world->driver);
     text(xml, "TYPE", types[datastore->type]);
-    g_string_append(xml, "</TEMPLATE>");
+    append_more(xml, world, datastore);
+    g_string_append_printf(outer, "<TEMPLATE>%s</TEMPLATE>", xml->str);
 }
 
 static void
@@ -107,7 +143,8 @@ append_datastore(GString *xml, const World *world, const Datastore *datastore)
     g_string_append_printf(xml, "<BASE_PATH><![CDATA[%s/%d]]></BASE_PATH>", world->store_text,
                            datastore->id);
     number(xml, "TYPE", datastore->type);
-    g_string_append(xml, "<DISK_TYPE>0</DISK_TYPE><STATE>0</STATE><CLUSTERS><ID>0</ID></CLUSTERS>"
+    number(xml, "DISK_TYPE", world->storage ? 1 : 0);
+    g_string_append(xml, "<STATE>0</STATE><CLUSTERS><ID>0</ID></CLUSTERS>"
                          "<TOTAL_MB>258020</TOTAL_MB><FREE_MB>74878</FREE_MB>"
                          "<USED_MB>23109</USED_MB><IMAGES>");
     for (guint i = 0; i < world->images->len; i++) {
@@ -167,7 +204,7 @@ append_image(GString *xml, const World *world, const Image *image)
     plain(xml, "NAME", image->name);
     permissions(xml);
     number(xml, "TYPE", image->type);
-    number(xml, "DISK_TYPE", 0);
+    number(xml, "DISK_TYPE", world->storage ? 1 : 0);
     number(xml, "PERSISTENT", image->persistent);
     number(xml, "REGTIME", STARTED + image->id);
     if (release_from(world->release, RELEASE(6, 8, 0)))
@@ -247,16 +284,19 @@ document_stat(const World *world, const char *path, const Datastore *datastore)
 }
 
 char *
-document_host(G_GNUC_UNUSED const World *world, const Host *host)
+document_host(const World *world, const Host *host)
 {
     GString *xml = g_string_new("<HOST>");
+    g_autoptr(GString) template = g_string_new(NULL);
 
     number(xml, "ID", host->id);
     plain(xml, "NAME", host->name);
-    g_string_append(xml,
-                    "<STATE>2</STATE><PREV_STATE>2</PREV_STATE><IM_MAD><![CDATA[kvm]]></IM_MAD>"
-                    "<VM_MAD><![CDATA[kvm]]></VM_MAD><CLUSTER_ID>0</CLUSTER_ID>"
-                    "<CLUSTER>default</CLUSTER><TEMPLATE></TEMPLATE></HOST>");
+    number(xml, "STATE", host == world->dead ? 3 : 2); /* ERROR, MONITORED */
+    g_string_append(xml, "<PREV_STATE>2</PREV_STATE><IM_MAD><![CDATA[kvm]]></IM_MAD>"
+                         "<VM_MAD><![CDATA[kvm]]></VM_MAD><CLUSTER_ID>0</CLUSTER_ID>"
+                         "<CLUSTER>default</CLUSTER>");
+    append_host_more(template, world, host);
+    g_string_append_printf(xml, "<TEMPLATE>%s</TEMPLATE></HOST>", template->str);
     return g_string_free(xml, FALSE);
 }
 

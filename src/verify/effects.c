@@ -2,23 +2,25 @@
 #include "verify/effects.h"
 
 #include "base/error.h"
+#include "verify/life.h"
+#include "verify/settle_storage.h"
 
 #include <string.h>
 #include <unistd.h>
 
 /* A new volatile disk is of the size, and empty but for a file system or a swap signature. */
 static void
-judge_volatile(const Vm *vm, Disk *disk, Row *row)
+judge_volatile(Player *player, const Vm *vm, Disk *disk, Row *row)
 {
     const Content empty = content_empty(disk->size_mb * MEBIBYTE);
     g_autofree char *path = vm_disk_path(vm, disk);
-    const Host *host = vm->place.tree;
+    const Host *host = vm->place.host ? vm->place.host : vm->place.tree;
     char mark[10] = "";
     GError *error = NULL;
     Content seen;
 
     disk->content = empty;
-    if (!content_read(host, path, disk->format, &seen, &error)) {
+    if (!settle_read_disk(player, vm, disk, empty.bytes, &seen, &error)) {
         row_error(row, "a readable disk", error);
         return;
     }
@@ -61,12 +63,12 @@ static void
 effect_made(Player *player, Vm *vm, Disk *disk, Row *row)
 {
     disk->present = true;
-    disk->detached = false;
+    disk->detached = disk->lost = false;
     vm->directory_present = vm->directory_allowed = true;
     g_ptr_array_set_size(disk->snapshots, 0);
     note_marker(player->world, vm->place);
     if (!disk->image) {
-        judge_volatile(vm, disk, row);
+        judge_volatile(player, vm, disk, row);
         return;
     }
     if (!disk->own)
@@ -83,7 +85,7 @@ effect_made(Player *player, Vm *vm, Disk *disk, Row *row)
 static void
 effect_gone(Disk *disk, bool released)
 {
-    disk->present = false;
+    disk->present = disk->lost = false;
     disk->detached = released;
     g_ptr_array_set_size(disk->snapshots, 0);
 }
@@ -149,6 +151,43 @@ reaches(const World *world, const Vm *vm, const Step *step)
            (vm->place.tree == world->frontend && vm->place.datastore == step->place.datastore);
 }
 
+/* A volume is the same everywhere: it may go with the first DELETE, whatever place that names. */
+static void
+effect_deleted(const World *world, const Vm *vm, const Step *step)
+{
+    if (reaches(world, vm, step)) {
+        /* a link that is left at another place than the named one leads nowhere */
+        bool elsewhere = world->storage && !place_equal(vm->place, step->place);
+        effect_gone(step->disk, !step->disk->own || elsewhere);
+    } else if (world->storage && step->disk->own && step->disk->present) {
+        effect_gone(step->disk, true);
+        step->disk->lost = true;
+    }
+}
+
+/* What was on a host that died stays there. */
+static void
+effect_moved(World *world, Vm *vm, const Step *step)
+{
+    bool dead = vm->lcm_state == LCM_PROLOG_MIGRATE_UNKNOWN ||
+                vm->lcm_state == LCM_PROLOG_MIGRATE_UNKNOWN_FAILURE;
+
+    for (guint i = 0; dead && i < vm->disks->len; i++) {
+        const Disk *disk = vm->disks->pdata[i];
+        if (disk->role == ROLE_CDROM || disk->role == ROLE_SHAREABLE)
+            disk->image->left_on = vm->place.host;
+    }
+    if (world->storage && world->separate && dead) {
+        vm->left = vm->place;
+        vm->left.host = NULL; /* its devices are to go */
+        g_hash_table_remove_all(vm->extras);
+        vm->context_made = false;
+    }
+    vm->place = step->place;
+    vm->going = (Place){0};
+    note_marker(world, vm->place);
+}
+
 void
 effect_apply(Player *player, Vm *vm, const Step *step, Row *row)
 {
@@ -162,17 +201,14 @@ effect_apply(Player *player, Vm *vm, const Step *step, Row *row)
         effect_released(step->disk);
         break;
     case EFFECT_DELETED:
-        if (reaches(player->world, vm, step))
-            effect_gone(step->disk, !step->disk->own);
+        effect_deleted(player->world, vm, step);
         break;
     case EFFECT_DIRECTORY_DELETED:
         if (reaches(player->world, vm, step))
             effect_directory_deleted(vm);
         break;
     case EFFECT_DIRECTORY_MOVED:
-        vm->place = step->place;
-        vm->going = (Place){0};
-        note_marker(player->world, vm->place);
+        effect_moved(player->world, vm, step);
         break;
     case EFFECT_KERNEL:
         vm->kernel_made = vm->directory_present = vm->directory_allowed = true;

@@ -207,6 +207,21 @@ host_put(const Host *host, const char *path, const void *data, size_t length, GE
 }
 
 char *
+host_link(const Host *host, const char *path)
+{
+    g_autofree char *quoted = g_shell_quote(path);
+    g_autoptr(GBytes) output = NULL;
+    gsize length;
+
+    if (host->local)
+        return g_file_read_link(path, NULL);
+    if (!host_sh(host, &output, NULL, "readlink -n %s", quoted))
+        return NULL;
+    const char *text = g_bytes_get_data(output, &length);
+    return g_strndup(text, length);
+}
+
+char *
 host_copy(const Host *host, const char *path, const char *scratch, GError **error)
 {
     g_autofree char *parent = g_path_get_dirname(path);
@@ -218,8 +233,13 @@ host_copy(const Host *host, const char *path, const char *scratch, GError **erro
 
     if (host->local)
         return g_strdup(path);
-    /* tar knows holes */
-    if (!host_sh(host, &archive, error, "tar -C %s -chSf - -- %s", quoted_parent, quoted))
+    /* tar knows holes; a device has none, and is copied to where they are */
+    if (!host_sh(host, &archive, error,
+                 "cd %s && { [ -b %s ] || exec tar -chSf - -- %s; } && t=$(mktemp -d) && "
+                 "dd if=%s of=$t/copy bs=64k conv=sparse status=none && "
+                 "truncate -s $(blockdev --getsize64 %s) $t/copy && tar -C $t -cSf - copy && "
+                 "rm -r $t",
+                 quoted_parent, quoted, quoted, quoted, quoted))
         return NULL;
     int fd = g_mkstemp(copy);
     if (fd < 0) {

@@ -41,6 +41,8 @@ char *host_stamp(const Host *host, const char *path);
 void hosts_touch(void);
 
 bool host_exists(const Host *host, const char *path);
+/* What a symbolic link says; NULL if it is none. The caller frees it. */
+char *host_link(const Host *host, const char *path);
 /* With the directories above it. */
 bool host_put(const Host *host, const char *path, const void *data, size_t length, GError **error);
 /* A copy below `scratch` for programs that want a file; of a local one the path itself. The caller

@@ -3,6 +3,7 @@
 
 #include "base/command.h"
 #include "base/error.h"
+#include "verify/settle_storage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -171,13 +172,13 @@ write_places(Player *player, Vm *vm, Disk *disk, GError **error)
     g_autofree char *path = vm_disk_path(vm, disk);
     guint64 bytes = disk_content(disk)->bytes;
     const guint64 places[] = {0, bytes / 2 & ~511ull, bytes - 4096};
-    const Host *host = vm->place.tree;
+    const Host *host = vm->place.host ? vm->place.host : vm->place.tree;
 
     player->seed++;
     for (size_t i = 0; i < G_N_ELEMENTS(places); i++)
         if (!content_write(host, path, disk->format, places[i], 4096, player->seed, error))
             return false;
-    return content_read(host, path, disk->format, disk_content(disk), error);
+    return settle_read_disk(player, vm, disk, bytes, disk_content(disk), error);
 }
 
 bool

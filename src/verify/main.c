@@ -21,9 +21,10 @@
 enum { EXIT_OK, EXIT_FAILURES, EXIT_USAGE };
 
 typedef struct Options {
-    char *driver, *as, *directory, *onevol, *remotes, *release, *only, *hosts;
+    char *driver, *as, *directory, *onevol, *remotes, *release, *only, *hosts, *storage;
+    char **attributes, **image_attributes, **system_attributes, **host_attributes;
     int size_mb, timeout;
-    gboolean twice, json, keep, matrix, verbose;
+    gboolean own_directories, twice, json, keep, matrix, verbose;
 } Options;
 
 static void
@@ -37,6 +38,11 @@ options_clear(Options *options)
     g_free(options->release);
     g_free(options->only);
     g_free(options->hosts);
+    g_free(options->storage);
+    g_strfreev(options->attributes);
+    g_strfreev(options->image_attributes);
+    g_strfreev(options->system_attributes);
+    g_strfreev(options->host_attributes);
 }
 
 static void
@@ -54,25 +60,35 @@ static bool
 parse_options(int *argc, char ***argv, Options *options, GError **error)
 {
     const GOptionArg text = G_OPTION_ARG_STRING, path = G_OPTION_ARG_FILENAME;
+    const GOptionArg list = G_OPTION_ARG_STRING_ARRAY;
     const GOptionArg number = G_OPTION_ARG_INT, flag = G_OPTION_ARG_NONE;
     Options *o = options;
     const GOptionEntry entries[] = {
-        {"driver",     0,   0, text,   &o->driver,    "the driver to play",                 "NAME"    },
-        {"directory",  0,   0, path,   &o->directory, "where: empty, or not there yet",     "DIR"     },
-        {"as",         0,   0, text,   &o->as,        "install it under another name",      "OTHER"   },
-        {"onevol",     0,   0, path,   &o->onevol,    "the onevol to install",              "PATH"    },
-        {"remotes",    0,   0, path,   &o->remotes,   "driver files, instead of setup",     "DIR"     },
-        {"opennebula", 0,   0, text,   &o->release,   "5.4.0 to 7.4.0 (default)",           "VERSION" },
-        {"only",       0,   0, text,   &o->only,      "these operations",                   "NAME,..."},
-        {"hosts",      0,   0, text,   &o->hosts,     "other machines, by ssh",             "NAME,..."},
-        {"size",       0,   0, number, &o->size_mb,   "of images (default 256)",            "MB"      },
-        {"timeout",    0,   0, number, &o->timeout,   "of an action (default 120)",         "SECONDS" },
-        {"twice",      0,   0, flag,   &o->twice,     "run each action a second time",      NULL      },
-        {"json",       0,   0, flag,   &o->json,      "one JSON document, no table",        NULL      },
-        {"matrix",     0,   0, flag,   &o->matrix,    "what was played, by disk and state", NULL      },
-        {"keep",       0,   0, flag,   &o->keep,      "leave the directory as it is",       NULL      },
-        {"verbose",    'v', 0, flag,   &o->verbose,   "show each command",                  NULL      },
-        {NULL,         0,   0, flag,   NULL,          NULL,                                 NULL      },
+        {"driver",           0,   0, text,   &o->driver,            "the driver to play",                      "NAME"      },
+        {"directory",        0,   0, path,   &o->directory,         "where: empty, or not there yet",          "DIR"       },
+        {"as",               0,   0, text,   &o->as,                "install it under another name",           "OTHER"     },
+        {"onevol",           0,   0, path,   &o->onevol,            "the onevol to install",                   "PATH"      },
+        {"remotes",          0,   0, path,   &o->remotes,           "driver files, instead of setup",          "DIR"       },
+        {"opennebula",       0,   0, text,   &o->release,           "5.4.0 to 7.4.0 (default)",                "VERSION"   },
+        {"only",             0,   0, text,   &o->only,              "these operations",                        "NAME,..."  },
+        {"hosts",            0,   0, text,   &o->hosts,             "other machines, by ssh",                  "NAME,..."  },
+        {"own-directories",  0,   0, flag,   &o->own_directories,   "hosts do not see DIR of this one",
+         NULL                                                                                                              },
+        {"storage",          0,   0, path,   &o->storage,           "volumes are devices: what tells of them", "PROGRAM"   },
+        {"attribute",        0,   0, list,   &o->attributes,        "more of each datastore",                  "NAME=VALUE"},
+        {"image-attribute",  0,   0, list,   &o->image_attributes,  "of image datastores",                     "NAME=VALUE"},
+        {"system-attribute", 0,   0, list,   &o->system_attributes, "of system datastores",
+         "NAME=VALUE"                                                                                                      },
+        {"host-attribute",   0,   0, list,   &o->host_attributes,   "of a host, or of 'dead'",
+         "HOST:NAME=VALUE"                                                                                                 },
+        {"size",             0,   0, number, &o->size_mb,           "of images (default 256)",                 "MB"        },
+        {"timeout",          0,   0, number, &o->timeout,           "of an action (default 120)",              "SECONDS"   },
+        {"twice",            0,   0, flag,   &o->twice,             "run each action a second time",           NULL        },
+        {"json",             0,   0, flag,   &o->json,              "one JSON document, no table",             NULL        },
+        {"matrix",           0,   0, flag,   &o->matrix,            "what was played, by disk and state",      NULL        },
+        {"keep",             0,   0, flag,   &o->keep,              "leave the directory as it is",            NULL        },
+        {"verbose",          'v', 0, flag,   &o->verbose,           "show each command",                       NULL        },
+        {NULL,               0,   0, flag,   NULL,                  NULL,                                      NULL        },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_autoptr(GString) summary =
@@ -141,6 +157,31 @@ check_hosts(char **hosts, GError **error)
 }
 
 static bool
+check_attributes(char **list, bool of_hosts, GError **error)
+{
+    const char *form = of_hosts ? "^[^:=]+:[A-Z_0-9]+=" : "^[A-Z_0-9]+=";
+
+    for (char **text = list; text && *text; text++)
+        if (!g_regex_match_simple(form, *text, 0, 0))
+            return set_error(error, ONEVOL_ERROR_USAGE, "'%s' is no attribute: %sNAME=VALUE", *text,
+                             of_hosts ? "HOST:" : "");
+    return true;
+}
+
+static bool
+check_storage(const Options *options, GError **error)
+{
+    if (options->storage && !options->hosts)
+        return set_error(error, ONEVOL_ERROR_USAGE, "--storage needs --hosts: devices are there");
+    if (options->own_directories && !options->storage)
+        return set_error(error, ONEVOL_ERROR_USAGE, "--own-directories goes with --storage");
+    return check_attributes(options->attributes, false, error) &&
+           check_attributes(options->image_attributes, false, error) &&
+           check_attributes(options->system_attributes, false, error) &&
+           check_attributes(options->host_attributes, true, error);
+}
+
+static bool
 make_settings(const Options *options, Settings *settings, Release *release, GError **error)
 {
     *settings = (Settings){
@@ -174,7 +215,8 @@ make_settings(const Options *options, Settings *settings, Release *release, GErr
         return set_error(error, ONEVOL_ERROR_USAGE,
                          "oned cannot work in '%s': no blanks, quotes or colons",
                          settings->directory);
-    return check_hosts(settings->hosts, error) && check_name(settings->driver, error) &&
+    return check_storage(options, error) && check_hosts(settings->hosts, error) &&
+           check_name(settings->driver, error) &&
            (!settings->as || check_name(settings->as, error));
 }
 
@@ -220,10 +262,10 @@ play(Player *player, GError **error)
     if (good)
         play_all(player);
     if (good) /* while the driver's files are there */
-        report_set_matrix(
-            player->report,
-            matrix_new(report_rows(player->report), player->world->release, is_installed, player),
-            !player->settings->only, player->settings->matrix);
+        report_set_matrix(player->report,
+                          matrix_new(report_rows(player->report), player->world->release,
+                                     player->world->storage != NULL, is_installed, player),
+                          !player->settings->only, player->settings->matrix);
     if (player->environment && player->settings->keep)
         fprintf(stderr, "onevol verify: '%s' is kept\n", player->world->root);
     else if (player->environment)
@@ -235,14 +277,23 @@ play(Player *player, GError **error)
 }
 
 static int
-play_and_report(const Settings *settings, const Release *release)
+play_and_report(const Settings *settings, const Options *options, const Release *release)
 {
+    const WorldOptions about = {.driver = settings->driver,
+                                .as = settings->as,
+                                .root = settings->directory,
+                                .hosts = settings->hosts,
+                                .storage = options->storage,
+                                .own_directories = options->own_directories,
+                                .attributes = options->attributes,
+                                .image_attributes = options->image_attributes,
+                                .system_attributes = options->system_attributes,
+                                .host_attributes = options->host_attributes};
     gint64 start = g_get_monotonic_time();
     const char *name = settings->as ? settings->as : settings->driver;
     g_autoptr(GError) error = NULL;
     Player player = {.settings = settings,
-                     .world = world_new(release, settings->driver, settings->as,
-                                        settings->directory, settings->hosts),
+                     .world = world_new(release, &about),
                      .report = report_new(settings->json),
                      .litter = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
     int status = EXIT_USAGE;
@@ -283,7 +334,7 @@ main(int argc, char **argv)
     }
     log_set_verbose(settings.verbose);
     umask(022);
-    int status = play_and_report(&settings, &release);
+    int status = play_and_report(&settings, &options, &release);
     xmlCleanupParser();
     return status;
 }

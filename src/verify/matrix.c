@@ -266,9 +266,21 @@ played(const Matrix *matrix, const char *plane, const char *action)
     return false;
 }
 
+/* What a driver of devices is not asked: kernels lie in a datastore of files, and an image has the
+ * format that the driver gave it. */
+static const char *
+not_of_devices(const Cell *cell)
+{
+    if (!strcmp(cell->role, "file") && strcmp(cell->action, "context") != 0)
+        return "a datastore of files has a driver of files";
+    if (!strcmp(cell->plane, "datastore") && !strcmp(cell->state, "qcow2"))
+        return "images are raw here";
+    return NULL;
+}
+
 /* What cannot come to pass: a driver's file is not installed, or LN refuses to share an image. */
 static void
-excuse(Matrix *matrix, MatrixInstalled installed, gpointer data)
+excuse(Matrix *matrix, bool devices, MatrixInstalled installed, gpointer data)
 {
     const Cell *first = find(matrix, "tm", "ln", "shareable", "prolog");
     bool unshared = first && first->result == CELL_REFUSED;
@@ -277,7 +289,10 @@ excuse(Matrix *matrix, MatrixInstalled installed, gpointer data)
         Cell *cell = matrix->cells->pdata[i];
         if (cell->result != CELL_GAP)
             continue;
-        if (unshared && !strcmp(cell->role, "shareable")) {
+        if (devices && not_of_devices(cell)) {
+            cell->result = CELL_ABSENT;
+            cell->reason = g_strdup(not_of_devices(cell));
+        } else if (unshared && !strcmp(cell->role, "shareable")) {
             cell->result = CELL_ABSENT;
             cell->reason = g_strdup("LN refuses to share an image here");
         } else if (!strcmp(cell->plane, "tm") && !strcmp(cell->action, "monitor") &&
@@ -295,7 +310,8 @@ excuse(Matrix *matrix, MatrixInstalled installed, gpointer data)
 }
 
 Matrix *
-matrix_new(const GPtrArray *rows, const Release *release, MatrixInstalled installed, gpointer data)
+matrix_new(const GPtrArray *rows, const Release *release, bool devices, MatrixInstalled installed,
+           gpointer data)
 {
     Matrix *matrix = g_new0(Matrix, 1);
 
@@ -307,7 +323,7 @@ matrix_new(const GPtrArray *rows, const Release *release, MatrixInstalled instal
         if (row->role && !row->check)
             count_row(matrix, row);
     }
-    excuse(matrix, installed, data);
+    excuse(matrix, devices, installed, data);
     return matrix;
 }
 

@@ -30,9 +30,9 @@ struct Matrix {
 /* Has the driver a file of that action? */
 typedef bool (*MatrixInstalled)(const char *plane, const char *action, gpointer data);
 
-/* From Rows. */
-Matrix *matrix_new(const GPtrArray *rows, const Release *release, MatrixInstalled installed,
-                   gpointer data);
+/* From Rows. `devices`: the driver's volumes are no files. */
+Matrix *matrix_new(const GPtrArray *rows, const Release *release, bool devices,
+                   MatrixInstalled installed, gpointer data);
 void matrix_free(Matrix *matrix);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Matrix, matrix_free)
 

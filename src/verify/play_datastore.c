@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "verify/documents.h"
 #include "verify/matrix.h"
+#include "verify/settle_storage.h"
 
 #include <string.h>
 
@@ -105,10 +106,18 @@ take_source(const Player *player, Image *image, char *line, bool with_format, Ro
 {
     char *blank = strchr(line, ' ');
     const char *format = NULL;
+    g_autofree char *was = g_strdup(image->format);
 
     if (blank && release_from(player->world->release, RELEASE(6, 0, 0))) {
         *blank = '\0';
         format = blank + 1;
+    }
+    if (player->world->storage) { /* a device of that content, in the format that it says */
+        const char *seen = format && strcmp(format, "raw") == 0 ? "raw"
+                           : !format                            ? settle_image_format(player, line)
+                                                                : NULL;
+        g_free(image->format);
+        image->format = g_strdup(seen ? seen : was);
     }
     if (format && strcmp(format, image->format) != 0) {
         g_autofree char *want = g_strdup_printf("FORMAT %s", image->format);
@@ -217,9 +226,10 @@ learn_empty(const Player *player, Image *image, Row *row)
     guint8 magic[2] = {0};
 
     image->content = empty;
-    if (!image->source || !g_str_has_prefix(image->source, player->world->store))
+    if (!image->source ||
+        (!g_str_has_prefix(image->source, player->world->store) && !player->world->storage))
         return;
-    if (!content_read(player->world->frontend, image->source, image->format, &seen, &error)) {
+    if (!settle_read_image(player, image, &seen, &error)) {
         row_error(row, "a readable image", error);
         return;
     }
@@ -236,6 +246,8 @@ learn_empty(const Player *player, Image *image, Row *row)
     image->content = seen;
     if (seen.bytes != empty.bytes)
         row_problem(row, "the size that was asked for", "%" G_GUINT64_FORMAT " bytes", seen.bytes);
+    if (player->world->storage)
+        return;
     if (!content_peek(player->world->frontend, image->source, 1080, magic, 2, NULL) ||
         magic[0] != 0x53 || magic[1] != 0xef)
         row_problem(row, "an ext4 file system", "none");

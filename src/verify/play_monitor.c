@@ -63,7 +63,7 @@ judge_numbers(const char *text, Row *row)
 
 /* Each disk that lies in this system datastore must have a size, each entry must be one. */
 static void
-judge_vm(const Vm *vm, const char *text, Row *row)
+judge_vm(const World *world, const Vm *vm, const char *text, Row *row)
 {
     g_autofree char *name = g_strdup_printf("sizes of the disks of VM %d", vm->id);
 
@@ -78,7 +78,9 @@ judge_vm(const Vm *vm, const char *text, Row *row)
     for (guint i = 0; i < vm->disks->len; i++) {
         const Disk *disk = vm->disks->pdata[i];
         g_autofree char *entry = g_strdup_printf("DISK_SIZE=[ID=%d,", disk->id);
-        if (disk->present && !strstr(text, entry))
+        /* whose an image is, a storage may not know, or of one VM only */
+        bool unknown = world->storage && !disk->own;
+        if (disk->present && !unknown && !strstr(text, entry))
             row_problem(row, entry, "'%s'", text);
     }
 }
@@ -95,7 +97,7 @@ judge_vms(const Player *player, const Datastore *datastore, GHashTable *sizes, b
     for (guint i = 0; wanted && i < world->vms->len; i++) {
         const Vm *vm = world->vms->pdata[i];
         if (vm->place.datastore == datastore && vm->directory_present)
-            judge_vm(vm, g_hash_table_lookup(sizes, GINT_TO_POINTER(vm->id)), row);
+            judge_vm(world, vm, g_hash_table_lookup(sizes, GINT_TO_POINTER(vm->id)), row);
     }
 }
 
@@ -201,7 +203,7 @@ judge_host_output(const Player *player, const Host *host, const Datastore *datas
         const Vm *vm = world->vms->pdata[i];
         if (place_equal(vm->place, world_place(world, host, (Datastore *)datastore)) &&
             vm->directory_present)
-            judge_vm(vm, g_hash_table_lookup(sizes, GINT_TO_POINTER(vm->id)), row);
+            judge_vm(world, vm, g_hash_table_lookup(sizes, GINT_TO_POINTER(vm->id)), row);
     }
 }
 

@@ -19,6 +19,18 @@ boot_file(Player *player, ImageType type, const char *source, const char *what)
     return datastore_cp(player, &import);
 }
 
+/* A datastore of files has a driver of files. */
+static bool
+add_boot_files(Player *player, Vm *vm)
+{
+    if (player->world->storage)
+        return true;
+    (void)boot_file(player, IMAGE_CONTEXT, "init.sh", "context file");
+    vm->kernel = boot_file(player, IMAGE_KERNEL, "vmlinuz", "kernel");
+    vm->ramdisk = boot_file(player, IMAGE_RAMDISK, "initrd.img", "ramdisk");
+    return vm->kernel && vm->ramdisk;
+}
+
 static bool
 add_every_disk(Player *player, Vm *vm)
 {
@@ -28,10 +40,7 @@ add_every_disk(Player *player, Vm *vm)
     Image *qcow2 = given_qcow2(player);
     Image *cdrom = given_cdrom(player);
 
-    (void)boot_file(player, IMAGE_CONTEXT, "init.sh", "context file");
-    vm->kernel = boot_file(player, IMAGE_KERNEL, "vmlinuz", "kernel");
-    vm->ramdisk = boot_file(player, IMAGE_RAMDISK, "initrd.img", "ramdisk");
-    if (!persistent || !private || !qcow2 || !cdrom || !vm->kernel || !vm->ramdisk)
+    if (!persistent || !private || !qcow2 || !cdrom || !add_boot_files(player, vm))
         return false;
     vm_add_disk(world, vm, ROLE_PERSISTENT, persistent, persistent->size_mb);
     vm_add_disk(world, vm, ROLE_PRIVATE, private, private->size_mb + 5);
@@ -39,7 +48,8 @@ add_every_disk(Player *player, Vm *vm)
     vm_add_disk(world, vm, ROLE_PRIVATE, qcow2, qcow2->size_mb + 3);
     vm_add_disk(world, vm, ROLE_CDROM, cdrom, cdrom->size_mb);
     vm_add_volatile(world, vm, "raw", NULL, 8);
-    vm_add_volatile(world, vm, "qcow2", NULL, 8);
+    if (!world->storage)
+        vm_add_volatile(world, vm, "qcow2", NULL, 8);
     if (release_from(world->release, RELEASE(6, 0, 0)))
         vm_add_volatile(world, vm, "raw", "ext4", 16);
     vm_add_volatile(world, vm, "swap", NULL, 8);

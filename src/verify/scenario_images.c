@@ -164,7 +164,8 @@ scenario_images(Player *player)
     (void)given_cdrom(player);
     play_checksums(player);
     play_conversions(player);
-    play_files(player);
+    if (!player->world->storage)
+        play_files(player);
     play_datablocks(player);
     play_copies(player);
     if (qcow2)

@@ -28,6 +28,26 @@ given_vm(Player *player)
     return NULL;
 }
 
+/* Where an action leaves the disks of a VM that others see, or nobody but it does. */
+static void
+expect_after(const World *world, Vm *vm, const char *action, const Host *to)
+{
+    bool there = strcmp(action, "premigrate") == 0;
+    const Place place = world_place(world, to, vm->place.datastore);
+
+    if (world->storage) {
+        vm->going = there ? place : (Place){0};
+        vm->live = there;
+        if (strcmp(action, "postmigrate") == 0)
+            vm->place = place;
+        return;
+    }
+    /* the hypervisor needs a directory there, and copies */
+    vm->visitor = there ? place : (Place){0};
+    if (strcmp(action, "postmigrate") == 0)
+        vm->place.tree = to;
+}
+
 /* The document is an argument up to 5.8 and on stdin since 5.10, base64 in both. `caller`: the
  * driver of a foreign system datastore that passes the action on, as one word more, or "". */
 static bool
@@ -47,13 +67,8 @@ migrate_action(Player *player, Vm *vm, const char *action, const char *caller, c
 
     if (!play_has(player, "tm", action))
         return true;
-    /* own storage: the hypervisor needs a directory there, and copies; others have seen it all */
-    if (world->separate && !*caller) {
-        bool there = strcmp(action, "premigrate") == 0;
-        vm->visitor = there ? world_place(world, to, vm->place.datastore) : (Place){0};
-        if (strcmp(action, "postmigrate") == 0)
-            vm->place.tree = to;
-    }
+    if (world->storage || (world->separate && !*caller))
+        expect_after(world, vm, action, to);
     for (int run = 0; good && run < 1 + player->settings->twice; run++) {
         g_autofree char *what = g_strdup_printf("%s to %s%s%s", from->name, to->name,
                                                 *caller ? ", called by " : "", caller);
@@ -80,6 +95,55 @@ hypervisor_copies(Player *player, Vm *vm, const Host *from, const Host *to)
     return play_show(player, row);
 }
 
+/* Where the driver of the system datastore is another one, directories are its business: it brings
+ * them before it passes the action on, and removes the old one after. */
+static bool
+foreign_ending(Player *player, Vm *vm, const char *ending, const char *caller, const Host *from,
+               const Host *to)
+{
+    const World *world = player->world;
+    const Host *loser = strcmp(ending, "postmigrate") == 0 ? from : to;
+    g_autofree char *directory = vm_directory(vm, vm->place.datastore);
+
+    if (world->separate)
+        vm->left = (Place){.tree = world_tree(world, loser), .datastore = vm->place.datastore};
+    bool good = migrate_action(player, vm, ending, caller, from, to);
+    if (world->separate)
+        (void)host_remove(loser, directory, NULL);
+    vm->left = (Place){0};
+    return good;
+}
+
+/* Devices go along: both ends have them until the end, then one. */
+static bool
+devices_there(Player *player, Vm *vm, const char *ending, const char *caller, const Host *from,
+              const Host *to)
+{
+    bool foreign = *caller != '\0';
+
+    if (foreign && player->world->separate && !hypervisor_copies(player, vm, from, to))
+        return false;
+    if (!migrate_action(player, vm, "premigrate", caller, from, to) ||
+        !guest_write(player, vm, vm->disks->pdata[0]))
+        return false;
+    return foreign ? foreign_ending(player, vm, ending, caller, from, to)
+                   : migrate_action(player, vm, ending, caller, from, to);
+}
+
+static bool
+migrate_devices(Player *player, Vm *vm)
+{
+    const World *world = player->world;
+    const Host *here = world->host, *there = world->host2;
+
+    return devices_there(player, vm, "failmigrate", "", here, there) &&
+           devices_there(player, vm, "postmigrate", "", here, there) &&
+           guest_write(player, vm, vm->disks->pdata[1]) &&
+           devices_there(player, vm, "failmigrate", "ssh", there, here) &&
+           devices_there(player, vm, "postmigrate", "ssh", there, here) &&
+           devices_there(player, vm, "postmigrate", "", here, there);
+}
+
 static bool
 migrate_there(Player *player, Vm *vm, const char *ending, const char *caller)
 {
@@ -103,6 +167,14 @@ fail_there(Player *player, Vm *vm)
     return migrate_action(player, vm, "failmigrate", "", world->host, world->host2);
 }
 
+static bool
+migrate_files(Player *player, Vm *vm)
+{
+    return migrate_there(player, vm, "failmigrate", "") && fail_there(player, vm) &&
+           migrate_there(player, vm, "postmigrate", "ssh") &&
+           migrate_there(player, vm, "postmigrate", "");
+}
+
 void
 scenario_live_migration(Player *player)
 {
@@ -113,9 +185,7 @@ scenario_live_migration(Player *player)
         bool good;
         vm_add_history(vm, world->host2, world->system);
         vm_set_state(vm, STATE_ACTIVE, LCM_MIGRATE);
-        good = migrate_there(player, vm, "failmigrate", "") && fail_there(player, vm) &&
-               migrate_there(player, vm, "postmigrate", "ssh") &&
-               migrate_there(player, vm, "postmigrate", "");
+        good = world->storage ? migrate_devices(player, vm) : migrate_files(player, vm);
         vm_set_state(vm, STATE_ACTIVE, LCM_RUNNING);
         if (good)
             (void)life_terminate(player, vm, NULL);

@@ -237,9 +237,12 @@ static bool
 revert(Player *player, Vm *vm, guint index)
 {
     Disk *disk = vm->disks->pdata[index];
+    const GPtrArray *snapshots = disk_snapshots(disk);
 
-    return !play_has(player, "tm", "snap_revert") ||
-           change_snapshot(player, vm, "snap_revert", disk, 1, LCM_DISK_SNAPSHOT_REVERT_POWEROFF);
+    /* the oldest that is left: the live one, where nobody refused it */
+    return !play_has(player, "tm", "snap_revert") || snapshots->len == 0 ||
+           change_snapshot(player, vm, "snap_revert", disk, ((Snapshot *)snapshots->pdata[0])->id,
+                           LCM_DISK_SNAPSHOT_REVERT_POWEROFF);
 }
 
 void

@@ -7,7 +7,7 @@
  * taken as it is, so that one fault does not make every later row fail.
  */
 #include "base/error.h"
-#include "verify/play.h"
+#include "verify/settle_storage.h"
 
 #include <errno.h>
 #include <string.h>
@@ -75,7 +75,7 @@ expect_image(Look *look, const Image *image)
 }
 
 static void
-expect_disks(Look *look, const Vm *vm, const char *directory, Presence presence)
+expect_disks(Look *look, const Vm *vm, const char *directory, Presence presence, bool nowhere)
 {
     for (guint i = 0; i < vm->disks->len; i++) {
         Disk *disk = vm->disks->pdata[i];
@@ -83,8 +83,8 @@ expect_disks(Look *look, const Vm *vm, const char *directory, Presence presence)
         if (disk_snapshots(disk)->len > 0 && disk->present)
             expect(look, MAY_BE_TREE, g_strconcat(path, ".snap", NULL));
         if (disk->present)
-            expect(look, presence, path);
-        else if (disk->detached)
+            expect(look, nowhere ? MAY_BE : presence, path);
+        else if (disk->detached || disk->lost)
             expect(look, MAY_BE, path);
         else
             g_free(path);
@@ -129,7 +129,9 @@ expect_vm(Look *look, const Vm *vm)
             continue;
         g_autofree char *directory = vm_directory(vm, places[i].datastore);
         expect(look, vm->directory_present ? presence : MAY_BE, g_strdup(directory));
-        expect_disks(look, vm, directory, presence);
+        /* the links of a VM that is stopped lead nowhere */
+        bool nowhere = places[i].host && places[i].host == look->player->world->frontend;
+        expect_disks(look, vm, directory, presence, nowhere);
         expect_extras(look, vm, directory, presence);
     }
     if (vm->visitor.tree == look->tree)
@@ -257,7 +259,7 @@ look_at_image(Look *look, Image *image)
     g_autofree char *what = g_strdup_printf("image %d (%s)", image->id, image->format);
 
     if (!image->source || !g_str_has_prefix(image->source, look->player->world->store) ||
-        image->content.bytes == 0)
+        image->content.bytes == 0 || look->player->world->storage)
         return;
     if (!compare(look, image->source, image->format, &image->content, what)) {
         /* said once: from now on nobody expects it */
@@ -336,7 +338,7 @@ look_at_vm(Look *look, Vm *vm)
 {
     g_autofree char *directory = vm_directory(vm, vm->place.datastore);
 
-    for (guint i = 0; i < vm->disks->len; i++)
+    for (guint i = 0; !look->player->world->storage && i < vm->disks->len; i++)
         look_at_disk(look, vm, vm->disks->pdata[i]);
     if (vm->going.datastore)
         return;
@@ -371,4 +373,6 @@ settle(Player *player, Row *row)
         look_at_image(&look, world->images->pdata[i]);
     for (guint i = 0; i < world->vms->len; i++)
         look_at_vm(&look, world->vms->pdata[i]);
+    if (world->storage)
+        settle_storage(player, row);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "verify/world.h"
 
+#include "verify/storage.h"
+
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@ disk_free(gpointer data)
     Disk *disk = data;
 
     g_ptr_array_unref(disk->snapshots);
+    g_free(disk->volume);
     g_free(disk);
 }
 
@@ -73,12 +76,12 @@ world_host(World *world, const char *name, bool local)
 #define DEAD_HOST "onevol-verify-dead.invalid"
 
 static void
-add_hosts(World *world, char **names)
+add_hosts(World *world, char **names, bool own_directories)
 {
     char here[256] = "";
 
     gethostname(here, sizeof here - 1);
-    world->separate = names && !world->shared;
+    world->separate = names && (!world->shared || own_directories);
     if (names) {
         for (char **name = names; *name; name++)
             (void)world_host(world, *name, false);
@@ -113,7 +116,11 @@ world_mark(Place place)
 Place
 world_place(const World *world, const Host *host, Datastore *datastore)
 {
-    return (Place){.tree = world_tree(world, host), .datastore = datastore};
+    const Host *alive = host == world->dead ? world->host : host;
+
+    return (Place){.tree = world_tree(world, host),
+                   .datastore = datastore,
+                   .host = world->storage ? alive : NULL};
 }
 
 static Datastore *
@@ -155,14 +162,19 @@ set_driver_row(World *world, const char *driver)
 }
 
 World *
-world_new(const Release *release, const char *driver, const char *as, const char *root,
-          char **hosts)
+world_new(const Release *release, const WorldOptions *options)
 {
     World *world = g_new0(World, 1);
+    const char *root = options->root;
 
     g_mutex_init(&world->lock);
     world->release = release;
-    world->driver = as ? as : driver;
+    world->driver = options->as ? options->as : options->driver;
+    world->storage = options->storage ? storage_new(options->storage) : NULL;
+    world->attributes = options->attributes;
+    world->image_attributes = options->image_attributes;
+    world->system_attributes = options->system_attributes;
+    world->host_attributes = options->host_attributes;
     world->root = g_strdup(root);
     world->var = g_build_filename(root, "var", NULL);
     world->store = g_build_filename(root, "var", "datastores", NULL);
@@ -176,9 +188,9 @@ world_new(const Release *release, const char *driver, const char *as, const char
     world->images = g_ptr_array_new_with_free_func(image_free);
     world->vms = g_ptr_array_new_with_free_func(vm_free);
     world->next_vm = 7;
-    set_driver_row(world, driver);
+    set_driver_row(world, options->driver);
 
-    add_hosts(world, hosts);
+    add_hosts(world, options->hosts, options->own_directories);
     world->system = world_datastore(world, 100, "system", DATASTORE_SYSTEM, NULL);
     world->system2 = world_datastore(world, 101, "system two", DATASTORE_SYSTEM, NULL);
     world->raw = world_datastore(world, 102, "images", DATASTORE_IMAGE, NULL);
@@ -206,6 +218,7 @@ world_free(World *world)
     g_free(world->store_text);
     g_free(world->sources);
     g_free(world->elsewhere);
+    storage_free(world->storage);
     g_mutex_clear(&world->lock);
     g_free(world);
 }
@@ -353,6 +366,7 @@ disk_lost(gpointer data, G_GNUC_UNUSED gpointer context)
 {
     Disk *disk = data;
 
+    disk->lost = disk->own && disk->present;
     disk->present = disk->detached = false;
     g_ptr_array_set_size(disk->snapshots, 0);
 }
@@ -360,6 +374,14 @@ disk_lost(gpointer data, G_GNUC_UNUSED gpointer context)
 void
 vm_start_afresh(Vm *vm, Place place)
 {
+    if (vm->place.tree == place.tree && vm->place.datastore == place.datastore) {
+        /* the same directory, seen from another host: only devices are not there */
+        g_ptr_array_foreach(vm->disks, disk_lost, NULL);
+        for (guint i = 0; i < vm->disks->len; i++)
+            ((Disk *)vm->disks->pdata[i])->detached = true;
+        vm->place = place;
+        return;
+    }
     vm->left = vm->place;
     vm->place = place;
     vm->directory_present = false;

@@ -60,6 +60,8 @@ typedef struct Image {
     int saved_vm, saved_disk; /* of a save_as image, else -1 */
     GPtrArray *snapshots;
     Content content; /* what it must hold */
+    const Host
+        *left_on; /* a host that died may have it, for other VMs that may be there; or NULL */
 } Image;
 
 typedef enum {
@@ -88,6 +90,8 @@ typedef struct Disk {
     const char *orphans;  /* ALLOW_ORPHANS, NULL: YES */
     bool forgets;         /* PERSISTENT_SNAPSHOTS=NO: the image keeps none */
     const char *maker;    /* the action that made it, to be blamed when it turns out wrong */
+    char *volume;         /* its name in the storage, once it was seen there; else NULL */
+    bool lost;            /* oned has forgotten it, its volume may still be there */
     Content content;      /* of private and volatile ones; else the image's counts */
     GPtrArray *snapshots; /* of private ones; else the image's count */
 } Disk;
@@ -102,6 +106,7 @@ typedef struct History {
 typedef struct Place {
     const Host *tree;
     Datastore *datastore; /* NULL: nowhere */
+    const Host *host;     /* where its devices are, where disks are such; else NULL */
 } Place;
 
 typedef struct Vm {
@@ -121,6 +126,7 @@ typedef struct Vm {
     Place place;            /* where its directory is now */
     Place going;            /* and may be, during a move */
     Place left;             /* what oned has forgotten there: it may stay */
+    bool live;              /* it is on its way to `going`, and both ends have its devices */
     Place visitor;          /* where a hypervisor was given an empty directory */
     bool directory_present; /* it must be there */
     bool directory_allowed; /* it may be there */
@@ -133,6 +139,9 @@ typedef struct World {
     const char *driver; /* the name that the driver files are installed under */
     bool shared;        /* SHARED of its TM_MAD_CONF */
     const char *ln_target, *clone_target;
+    struct Storage *storage; /* where volumes are devices; NULL: they are files */
+    char **attributes, **image_attributes, **system_attributes; /* more of datastores' templates */
+    char **host_attributes;
     char *root;       /* --directory, absolute and normalised */
     char *var;        /* ROOT/var */
     char *store;      /* ROOT/var/datastores */
@@ -151,10 +160,16 @@ typedef struct World {
     int next_image, next_vm;
 } World;
 
-/* `as`: the name that the driver is installed under, or NULL. `hosts`: names of other machines, or
- * NULL for this one alone. */
-World *world_new(const Release *release, const char *driver, const char *as, const char *root,
-                 char **hosts);
+typedef struct WorldOptions {
+    const char *driver, *as; /* the name that it is installed under, or NULL */
+    const char *root;
+    char **hosts;         /* names of other machines, NULL for this one alone */
+    const char *storage;  /* the program that tells of it, NULL: volumes are files */
+    bool own_directories; /* hosts have datastores/ of their own, whatever SHARED says */
+    char **attributes, **image_attributes, **system_attributes, **host_attributes;
+} WorldOptions;
+
+World *world_new(const Release *release, const WorldOptions *options);
 void world_free(World *world);
 
 Image *world_image(World *world, ImageType type, Datastore *datastore);
@@ -168,7 +183,7 @@ Place world_place(const World *world, const Host *host, Datastore *datastore);
 static inline bool
 place_equal(Place a, Place b)
 {
-    return a.tree == b.tree && a.datastore == b.datastore;
+    return a.tree == b.tree && a.datastore == b.datastore && a.host == b.host;
 }
 /* A VM that is placed on the first host and system datastore. */
 Vm *world_vm(World *world);

@@ -13,6 +13,12 @@
 typedef struct Fixture {
     const char *name;
     const char *format; /* of the volumes */
+    /* Name of volume `id`. NULL: a file below BASE_PATH. Volumes with names are VMs' disks on
+     * devices: what is there already is not replaced but removed, or written to by a guest. */
+    char *(*volume)(gint64 id);
+    bool no_snapshots; /* its storage has none, which only the storage itself tells */
+    unsigned every;    /* a fault at every so many steps; 0: at each. With 2 a kill before and one
+                        * after each of them are still all the places between two steps */
     /* Once, before the cases: NULL, or why it cannot be tested here. Caller frees. */
     char *(*set_up)(void);
     /* At the end, also where set_up() gave up. */
@@ -24,4 +30,7 @@ typedef struct Fixture {
 } Fixture;
 
 extern const Fixture fixture_file_raw, fixture_file_qcow2;
+extern const Fixture fixture_linstor_raw, fixture_linstor_qcow2, fixture_linstor_un_copy,
+    fixture_linstor_un_snapshot, fixture_linstor_un_thick;
+extern const Fixture fixture_lvm_thick, fixture_lvm_snapshot, fixture_lvm_thin;
 extern const Fixture fixture_mfs_raw, fixture_mfs_qcow2;

@@ -3,6 +3,7 @@
 
 Killing a host's init ends everything in it, mounts too. Needs root; installs nothing.
 """
+import itertools
 import os
 import shutil
 import signal
@@ -45,6 +46,7 @@ INIT = """set -e
 base=$1 host=$2
 mount --make-rprivate /
 mount -t proc proc /proc
+[ ! -d "$base/devices/$host" ] || mount --bind "$base/devices/$host" /dev
 hostname "$host"
 ip link set lo up
 mount -t tmpfs tmpfs /run
@@ -80,9 +82,12 @@ def run(*words):
 class Lab:
     """lab = Lab(["fe", "h1", "h2"]); lab.close()."""
 
+    made = itertools.count()
+
     def __init__(self, names):
         self.base = tempfile.mkdtemp(prefix="onevol-hosts-")
-        self.prefix = f"ov{os.getpid() % 100000}"
+        number = next(self.made)  # several labs of one process
+        self.prefix = f"ov{os.getpid() % 100000}" + (chr(ord("a") + number % 26) if number else "")
         self.names = names
         self.nodes = {}
         self.write("hosts", "127.0.0.1 localhost\n" + "".join(
@@ -95,10 +100,14 @@ class Lab:
         for key in ("key", "hostkey"):
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.path(key))
         try:
+            self.prepare()
             self.up()
         except BaseException:
             self.close()
             raise
+
+    def prepare(self):
+        """Before the hosts start; devices/NAME of the base becomes the /dev of that host."""
 
     def path(self, *parts):
         return os.path.join(self.base, *parts)

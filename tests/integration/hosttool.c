@@ -206,6 +206,27 @@ do_sleep(G_GNUC_UNUSED Host *host, char **words, GError **error)
     return true;
 }
 
+/* freeze URI DOMAIN suspend|freeze LIMIT_MS */
+static bool
+do_freeze(Host *host, char **words, GError **error)
+{
+    g_autofree char *how = NULL;
+    guint64 limit_ms;
+
+    if (!parse_number(words[3], G_MAXUINT32, &limit_ms) ||
+        !host_freeze(host, words[0], words[1], !strcmp(words[2], "suspend"), (unsigned)limit_ms,
+                     &how, error))
+        return false;
+    printf("%s\n", how);
+    return true;
+}
+
+static bool
+do_thaw(Host *host, G_GNUC_UNUSED char **words, GError **error)
+{
+    return host_thaw(host, error);
+}
+
 static const struct {
     const char *name;
     guint words; /* at least */
@@ -230,6 +251,8 @@ static const struct {
     {"options",  3, do_options },
     {"fill",     3, do_fill    },
     {"sleep",    1, do_sleep   },
+    {"freeze",   4, do_freeze  },
+    {"thaw",     0, do_thaw    },
 };
 
 /* [try] HOST COMMAND WORDS... */

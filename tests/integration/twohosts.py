@@ -67,8 +67,9 @@ def as_init(main):
 class Machines:
     """Hosts h1 and h2, and this process as the front-end `fe`."""
 
-    def __init__(self, outer, drives=()):
-        """A drive is an XFS for own(); one more is what all see, at SHARED."""
+    def __init__(self, outer, drives=(), make=hostlab.Lab):
+        """A drive is an XFS for own(); one more is what all see, at SHARED. `make` brings up the
+        hosts."""
         run("mount", "--make-rprivate", "/")
         run("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/mnt")
         for name in ("shared", *drives):
@@ -77,7 +78,7 @@ class Machines:
             run("mount", "-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", place)
         os.mkdir("/mnt/lab")
         tempfile.tempdir = "/mnt/lab"
-        self.lab = hostlab.Lab(["fe", "h1", "h2"])
+        self.lab = make(["fe", "h1", "h2"])
         space = os.open(f"/run/netns/{self.lab.prefix}-fe", os.O_RDONLY)
         if ctypes.CDLL(None, use_errno=True).setns(space, CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "setns")
@@ -163,6 +164,7 @@ class Vm:
     def __init__(self, site, number, system, system_tm, disks):
         self.site, self.number, self.system, self.system_tm = site, number, system, system_tm
         self.disks, self.hosts, self.state, self.lcm_state = disks, [], 3, 3
+        self.context = None  # the id of its disk
 
     def directory(self, system=None):
         return self.site.datastores / str(system or self.system) / str(self.number)
@@ -173,6 +175,8 @@ class Vm:
     def document(self):
         disks = "".join("<DISK>" + "".join(f"<{k}><![CDATA[{v}]]></{k}>" for k, v in disk.items()) +
                         "</DISK>" for disk in self.disks)
+        if self.context is not None:
+            disks += f"<CONTEXT><DISK_ID>{self.context}</DISK_ID></CONTEXT>"
         history = "".join(
             f"<HISTORY><OID>{self.number}</OID><SEQ>{i}</SEQ><HOSTNAME>{host}</HOSTNAME>"
             f"<TM_MAD><![CDATA[{self.system_tm}]]></TM_MAD><DS_ID>{system}</DS_ID></HISTORY>"

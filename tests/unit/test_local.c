@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 static const char *const names[] = {
-    "stat",           "list",    "read",   "resolve",     "space",       "digest",
-    "make-directory", "link",    "remove", "remove-tree", "rename",      "write",
-    "allocate",       "reserve", "copy",   "copy-tree",   "build-begin", "build-commit",
-    "build-abandon",  "lock",    "unlock", "run",         "flush",       "find-above",
-    "find-program"};
+    "stat",           "list",     "read",   "resolve",     "space",       "digest",
+    "make-directory", "link",     "remove", "remove-tree", "rename",      "write",
+    "allocate",       "reserve",  "copy",   "copy-tree",   "build-begin", "build-commit",
+    "build-abandon",  "lock",     "unlock", "run",         "flush",       "find-above",
+    "find-program",   "find-link"};
 
 static Session *session;
 
@@ -175,7 +175,8 @@ digests_are_those_of_the_tools(void **state)
     test_write(path, "abc");
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         const char *sum;
-        g_autoptr(GVariant) reply = call("digest", g_variant_new("(ss)", path, rows[i][0]), NULL);
+        g_autoptr(GVariant) reply =
+            call("digest", g_variant_new("(sst)", path, rows[i][0], (guint64)0), NULL);
         g_variant_get(reply, "(&s)", &sum);
         assert_string_equal(sum, rows[i][1]);
     }
@@ -656,6 +657,45 @@ the_nearest_directory_with_a_marker_is_found(void **state)
     assert_true(g_str_has_suffix(found, "/marked/a/b"));
 }
 
+/* DATASTORES/0/7/disk.0 and others; one of them under the device's other name. */
+static void
+links_of_other_disks_are_found(void **state)
+{
+    (void)state;
+    g_autofree char *top = test_path("links");
+    g_autofree char *device = g_build_filename(top, "device", NULL);
+    g_autofree char *name = g_build_filename(top, "name", NULL);
+    g_autofree char *own = g_build_filename(top, "0/7/disk.0", NULL);
+    g_autofree char *other = g_build_filename(top, "1/12/disk.3", NULL);
+    g_autofree char *beside = g_build_filename(top, "1/12/other", NULL);
+    g_autofree char *moving = g_build_filename(top, "1/7/disk.0", NULL); /* the same disk */
+    g_autofree char *elsewhere = g_build_filename(top, "x/1/disk.0", NULL);
+    const char *paths[] = {own, beside, moving, elsewhere};
+    const char *found;
+
+    for (guint i = 0; i < G_N_ELEMENTS(paths); i++) {
+        g_autofree char *directory = g_path_get_dirname(paths[i]);
+        assert_int_equal(g_mkdir_with_parents(directory, 0755), 0);
+        assert_int_equal(symlink(name, paths[i]), 0);
+    }
+    test_write(device, "");
+    assert_int_equal(symlink(device, name), 0);
+    g_autoptr(GVariant) nobody = call("find-link", g_variant_new("(sss)", top, name, own), NULL);
+    g_variant_get(nobody, "(&s)", &found);
+    assert_string_equal(found, "");
+
+    assert_int_equal(symlink(device, other), 0);
+    g_autoptr(GVariant) somebody = call("find-link", g_variant_new("(sss)", top, name, own), NULL);
+    g_variant_get(somebody, "(&s)", &found);
+    assert_string_equal(found, other);
+
+    /* a device that is not there has only its name */
+    unlink(device);
+    g_autoptr(GVariant) text = call("find-link", g_variant_new("(sss)", top, device, own), NULL);
+    g_variant_get(text, "(&s)", &found);
+    assert_string_equal(found, other);
+}
+
 static void
 the_first_program_that_is_there_is_found(void **state)
 {
@@ -689,6 +729,7 @@ a_flush_needs_the_file_and_leaves_it(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_nearest_directory_with_a_marker_is_found),
+    cmocka_unit_test(links_of_other_disks_are_found),
     cmocka_unit_test(the_first_program_that_is_there_is_found),
     cmocka_unit_test(a_flush_needs_the_file_and_leaves_it),
     cmocka_unit_test(every_operation_checks_the_type_of_its_arguments),

@@ -176,6 +176,33 @@ chunks_have_no_gaps_and_holes_are_not_read(void **state)
     unlink(path);
 }
 
+static void
+only_the_content_of_a_larger_source_is_read(void **state)
+{
+    (void)state;
+    g_autofree char *from = test_path("larger");
+    g_autofree char *to = test_path("cut");
+    const MoveOptions options = {.length = 5 * MEGABYTE + 1000};
+    CopyResult result;
+    GError *error = NULL;
+    struct stat info;
+
+    int fd = open(from, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    assert_int_equal(ftruncate(fd, 8 * MEGABYTE), 0);
+    assert_int_equal(pwrite(fd, "inside", 6, 5 * MEGABYTE + 994), 6);
+    assert_int_equal(pwrite(fd, "behind", 6, 5 * MEGABYTE + 1000), 6);
+    close(fd);
+    assert_true(copy_file(from, to, true, &options, &result, &error));
+    assert_int_equal(stat(to, &info), 0);
+    assert_int_equal(info.st_size, 5 * MEGABYTE + 1000);
+    assert_true(result.size == options.length);
+
+    const MoveOptions too_long = {.length = 8 * MEGABYTE + 1};
+    assert_false(copy_file(from, to, true, &too_long, &result, &error));
+    assert_failed(error, ONEVOL_ERROR_CORRUPT, "has only 8388608 of 8388609 bytes");
+    unlink(from);
+}
+
 /* Bytes in pieces of changing length: count of them in `left`, then an error or the end. */
 typedef struct Drip {
     guint64 left;
@@ -508,6 +535,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(bytes_from_elsewhere_come_in_chunks),
     cmocka_unit_test(bytes_that_fail_or_are_too_many_are_an_error),
     cmocka_unit_test(a_reader_may_be_left_in_the_middle),
+    cmocka_unit_test(only_the_content_of_a_larger_source_is_read),
     cmocka_unit_test(a_source_that_changes_is_noticed),
     cmocka_unit_test(nothing_is_made_below_dev),
     cmocka_unit_test(a_cancelled_copy_leaves_nothing),

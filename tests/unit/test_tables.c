@@ -85,11 +85,36 @@ every_action_is_found_by_its_name(void **state)
     assert_null(action_find(PLANE_TM, "clon"));
 }
 
+static void
+a_driver_is_found_behind_a_name_of_the_sites_own(void **state)
+{
+    (void)state;
+    g_autofree char *remotes = test_directory("remotes");
+    g_autofree char *tm = g_build_filename(remotes, "tm", "own", NULL);
+    g_autofree char *clone = g_build_filename(tm, "clone", NULL);
+    g_autofree char *etc = g_build_filename(remotes, "etc/onevol", NULL);
+    g_autofree char *conf = g_build_filename(etc, "onevol.conf", NULL);
+    g_autoptr(Installation) installation = installation_find(remotes);
+
+    assert_int_equal(g_mkdir_with_parents(tm, 0700) | g_mkdir_with_parents(etc, 0700), 0);
+    test_write(clone, "#!/usr/local/bin/onevol reflink_local\n");
+    test_write(conf, "ALIASES=\"tm_own=moosefs\"\n");
+    assert_ptr_equal(driver_named(installation, "own"), driver_find("reflink_local"));
+    assert_ptr_equal(driver_named(installation, "tm_own"), driver_find("moosefs"));
+    assert_ptr_equal(driver_named(installation, "reflink"), driver_find("reflink"));
+    test_write(clone, "#!/bin/bash\n");
+    assert_null(driver_named(installation, "own"));
+    assert_null(driver_named(installation, "../tm/own"));
+    assert_null(driver_named(installation, "ceph"));
+    assert_null(driver_named(installation, NULL));
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_backend_fills_its_required_slots),
     cmocka_unit_test(every_promised_capability_has_its_function),
     cmocka_unit_test(snapshot_slots_come_all_or_none),
     cmocka_unit_test(every_driver_row_is_whole),
     cmocka_unit_test(every_action_is_found_by_its_name),
+    cmocka_unit_test(a_driver_is_found_behind_a_name_of_the_sites_own),
 };
 TEST_MAIN(tests)

@@ -54,7 +54,11 @@ datastore_new_image(Task *task, const char *format, GError **error)
         return NULL;
     g_autofree char *name = task->driver->naming->new_image(facts, task->image->id);
     g_autofree char *owner = g_strdup_printf("image %" G_GINT64_FORMAT, task->image->id);
-    return volume_new(task->datastore, VOLUME_IMAGE, task->datastore->host, name, owner, format);
+    Volume *image =
+        volume_new(task->datastore, VOLUME_IMAGE, task->datastore->host, name, owner, format);
+    if (!task->driver->backend->files) /* a device has its size before its content comes */
+        image->virtual_size = task->image->size;
+    return image;
 }
 
 void

@@ -17,15 +17,15 @@
 static char *
 copy_to_file(Task *task, const Volume *image, const Endpoint *content, GError **error)
 {
-    g_autofree char *set = one_datastore_attribute(task->datastore->facts, "STAGING_DIR");
-    g_autofree char *directory = path_normal(set ? set : "/var/tmp", error);
+    g_autofree char *directory = task_staging(task, error);
     g_autofree char *id = g_uuid_string_random();
     if (!directory)
         return NULL;
     g_autofree char *path =
         g_strdup_printf("%s/onevol-export-%" G_GINT64_FORMAT "-%s", directory, task->image->id, id);
 
-    if (host_transfer(content->host, content->path, content->host, path, NULL, NULL, error))
+    const MoveOptions options = {.length = content->size};
+    if (host_transfer(content->host, content->path, content->host, path, &options, NULL, error))
         return g_steal_pointer(&path);
     g_prefix_error(error, "cannot make a file of %s: ", image->owner);
     (void)host_remove(content->host, path, NULL);
@@ -60,7 +60,7 @@ export_content(Task *task, const Volume *image, const Endpoint *content, GError 
     if (content->block && !copy)
         return false;
 
-    g_autofree char *md5 = host_digest(content->host, copy ? copy : content->path, "md5", error);
+    g_autofree char *md5 = host_digest(content->host, copy ? copy : content->path, "md5", 0, error);
     if (!md5) {
         if (copy)
             (void)host_remove(content->host, copy, NULL);

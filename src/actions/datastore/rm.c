@@ -11,5 +11,5 @@ datastore_rm(Task *task, G_GNUC_UNUSED char **arguments, GError **error)
     g_autoptr(Volume) image = datastore_image(task, error);
     g_autofree char *text = task_text(task);
 
-    return image && host_lock(image->host, image->name, text, error) && volume_remove(image, error);
+    return image && volume_lock(image, text, error) && volume_remove(image, error);
 }

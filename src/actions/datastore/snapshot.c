@@ -23,7 +23,7 @@ snapshot_action(Task *task, SnapshotStep step, GError **error)
         return false;
 
     g_autofree char *text = task_text(task);
-    return host_lock(image->host, image->name, text, error) && step(image, id, error);
+    return volume_lock(image, text, error) && step(image, id, error);
 }
 
 bool

@@ -320,9 +320,7 @@ find_limit(Task *task, const Source *source, guint64 *limit, GError **error)
 bool
 source_import(Task *task, Source *source, Volume *image, GError **error)
 {
-    g_autofree char *staging =
-        one_datastore_attribute(datastore_facts(task->datastore, NULL), "STAGING_DIR");
-    g_autofree char *directory = staging ? path_normal(staging, error) : NULL;
+    g_autofree char *directory = task_staging(task, error);
     g_autofree char *open_file = NULL;
     ImportContent content = {.host = host_frontend(),
                              .format = source->format.name,
@@ -332,7 +330,7 @@ source_import(Task *task, Source *source, Volume *image, GError **error)
     ByteSource bytes;
     guint64 limit;
 
-    if ((staging && !directory) || !check_declared(task, source, error) ||
+    if (!directory || !check_declared(task, source, error) ||
         !find_limit(task, source, &limit, error))
         return false;
     bytes = bytes_source(source->bytes, limit);

@@ -51,7 +51,7 @@ check_sums(const Task *task, const SourceUrl *url, const Endpoint *content, GErr
         if (!wanted)
             continue;
         g_autofree char *found =
-            host_digest(content->host, content->path, sums[i].algorithm, error);
+            host_digest(content->host, content->path, sums[i].algorithm, content->size, error);
         if (!found)
             return false;
         if (g_ascii_strcasecmp(wanted, found) != 0)
@@ -97,6 +97,7 @@ take(Task *task, const SourceUrl *url, Volume *from, const char *format, Volume 
                                   .path = content.path,
                                   .format = from->format,
                                   .virtual_size = from->virtual_size,
+                                  .length = content.size,
                                   .ours = true};
     bool done =
         check_sums(task, url, &content, error) && volume_import_content(image, &import, error);
@@ -115,13 +116,11 @@ driver_of(const Task *task, const OneDatastore *facts, GError **error)
                                         "fs_lvm", "fs_lvm_ssh", NULL};
     const Driver *driver = NULL;
 
-    if (!g_strcmp0(facts->tm_mad, task->request->directory))
-        return task->driver;
     if (facts->tm_mad && facts->ds_mad && !strcmp(facts->ds_mad, "fs") &&
         g_strv_contains(files, facts->tm_mad))
         driver = driver_find("reflink");
-    else if (facts->tm_mad)
-        driver = driver_find(facts->tm_mad);
+    else
+        driver = driver_named(task->installation, facts->tm_mad);
     if (!driver)
         set_error(error, ONEVOL_ERROR_UNSUPPORTED, "images of driver '%s' cannot be read from here",
                   facts->tm_mad);
@@ -176,8 +175,7 @@ import_image(Task *task, const SourceUrl *url, const char *format, Volume *image
     g_autoptr(Volume) from =
         volume_new(datastore, VOLUME_IMAGE, datastore->host, name, owner, facts->format);
     g_autofree char *text = task_text(task);
-    return host_lock(from->host, from->name, text, error) &&
-           take(task, url, from, format, image, error);
+    return volume_lock(from, text, error) && take(task, url, from, format, image, error);
 }
 
 /* Where the VM is, or was last. */

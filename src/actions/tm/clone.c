@@ -3,6 +3,7 @@
  * clone: a private, writable copy of an image as a VM's disk, grown to the size that the VM wants.
  * Also kernel and ramdisk, which are files beside the disks.
  */
+#include "actions/tm/attached.h"
 #include "actions/tm/place.h"
 #include "base/error.h"
 
@@ -54,9 +55,17 @@ tm_clone(Task *task, char **arguments, GError **error)
         tm_image(task, &disk, arguments[0], arguments[3], facts ? facts->format : NULL, error);
     if (!image || !volume_require(image, error))
         return false;
-    g_autoptr(Volume) own = disk_volume(&disk, image->datastore, NULL);
+    if (!facts && is_attached(task))
+        return set_error(error, ONEVOL_ERROR_UNSUPPORTED,
+                         "driver '%s' has no files: kernels and ramdisks belong in a datastore of "
+                         "another driver",
+                         task->driver->name);
+    g_autoptr(Volume) own = is_attached(task) ? attached_own(task, &disk, vm, facts, image)
+                                              : disk_volume(&disk, image->datastore, NULL);
     if (facts && !refuse_shrink(facts, own, error))
         return false;
+    if (is_attached(task))
+        host_expect(disk.host); /* while the storage works */
     if (!place_clear(task, vm, &disk, image->datastore, error) || !volume_clone(image, own, error))
         return false;
     if (facts && !grow(own, facts, error)) {

@@ -69,7 +69,8 @@ tm_cpds(Task *task, char **arguments, GError **error)
     g_autoptr(Volume) from = tm_backing(task, &disk, arguments[4], error);
     g_autoptr(Volume) image =
         from ? tm_image(task, &disk, arguments[1], arguments[4], NULL, error) : NULL;
-    if (!image || !tm_lock(task, image->host, image->name, error))
+    g_autofree char *text = task_text(task);
+    if (!image || !volume_lock(image, text, error))
         return false;
     if (!strcmp(from->name, image->name))
         return set_error(error, ONEVOL_ERROR_REFUSED, "'%s' cannot be saved as itself",

@@ -5,6 +5,7 @@
  * Where the VM's directory is on its host's own storage that may be a copy, snapshots and all,
  * which mvds brings back.
  */
+#include "actions/tm/attached.h"
 #include "actions/tm/place.h"
 #include "base/error.h"
 #include "core/snapshot.h"
@@ -26,6 +27,18 @@ bring(const Disk *disk, const OneDisk *facts, Volume *image, GError **error)
         return false;
     }
     return volume_commit(own, error);
+}
+
+/* The image itself; where only one VM has it, its storage knows which. */
+static bool
+show(Task *task, const Disk *disk, const OneDisk *facts, Volume *image, GError **error)
+{
+    AttachMode mode = tm_attach_mode(facts);
+    VolumeUser user = {disk->vm_id, disk->id, disk->datastore_id};
+
+    return (!is_attached(task) || mode != ATTACH_WRITE ||
+            volume_assign(image, &user, true, error)) &&
+           disk_publish(disk, image, mode, error);
 }
 
 bool
@@ -50,8 +63,7 @@ tm_ln(Task *task, char **arguments, GError **error)
         return false;
     if (!place_clear(task, vm, &disk, image->datastore, error))
         return false;
-    bool done = place_copies(task, facts)
-                    ? bring(&disk, facts, image, error)
-                    : disk_publish(&disk, image, tm_attach_mode(facts), error);
+    bool done = place_copies(task, facts) ? bring(&disk, facts, image, error)
+                                          : show(task, &disk, facts, image, error);
     return done && place_mark_monitor(task, vm, &disk, error);
 }

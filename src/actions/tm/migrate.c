@@ -7,6 +7,7 @@
  * and calls nobody (opennebula-protocol 2.7; src/tm_mad/tm_common.sh, migrate_other). The stock
  * drivers do not pass failmigrate on (src/tm_mad/common/failmigrate), so nothing may depend on it.
  */
+#include "actions/tm/attached.h"
 #include "actions/tm/place.h"
 #include "base/command.h"
 #include "base/error.h"
@@ -158,7 +159,8 @@ remove_side(Task *task, const OneVm *vm, Host *host, Host *other, const char *pa
 {
     bool shared;
 
-    if (!tm_lock(task, host, path, error) || !place_is_shared(host, other, path, &shared, error))
+    if (!tm_lock(task, host, path, error) ||
+        !place_is_shared(task, host, other, path, &shared, error))
         return false;
     return shared || ((!vm || require_kept(vm, host, other, path, error)) &&
                       host_remove_tree(host, path, error));
@@ -198,6 +200,88 @@ prepare_links(Task *task, const OneVm *vm, Host *from, Host *to, const char *pat
                                error);
 }
 
+/* The disks are attached to both hosts, and the small files follow if they are the host's own. They
+ * stay at the source until the guest runs elsewhere. */
+static bool
+bring_small_files(Task *task, Host *from, Host *to, const char *path, GError **error)
+{
+    bool shared;
+    g_autofree char *content = NULL;
+    g_autofree char *text = task_text(task);
+    g_autoptr(Mark) mark = mark_new(text, path);
+
+    if (!tm_lock(task, to, path, error) || !place_is_shared(task, to, from, path, &shared, error))
+        return false;
+    if (shared)
+        return true;
+    if (!host_build_begin(to, path, mark->text, &content, error))
+        return false;
+    if (host_transfer_tree(from, path, to, content, NULL, error) &&
+        host_remove_tree(to, path, error) && host_build_commit(to, path, mark->token, error))
+        return true;
+    host_build_abandon(to, path, mark->token, NULL);
+    return false;
+}
+
+static bool
+prepare_devices(Task *task, const OneVm *vm, Host *from, Host *to, const char *path, GError **error)
+{
+    const char *action = task->request->action;
+
+    if (from == to)
+        return true;
+    if (!strcmp(action, "premigrate"))
+        return bring_small_files(task, from, to, path, error) &&
+               attached_on_both(task, vm, path, from, to, error);
+    Host *leaves = !strcmp(action, "postmigrate") ? from : to;
+    return attached_on_one(task, vm, path, leaves, error) &&
+           remove_side(task, NULL, leaves, leaves == from ? to : from, path, error);
+}
+
+/* The directory is another driver's. Its migration may know nothing of a context disk on a host's
+ * own storage (LINBIT's driver brings it too). */
+static bool
+bring_context(const OneVm *vm, Host *from, Host *to, const char *path, GError **error)
+{
+    g_autofree char *context = g_strdup_printf("%s/disk.%" G_GINT64_FORMAT, path, vm->context_disk);
+    g_auto(FileInfo) here = {0};
+    g_auto(FileInfo) there = {0};
+
+    if (vm->context_disk < 0)
+        return true;
+    if (!host_stat(to, context, false, &there, error) ||
+        !host_stat(from, context, false, &here, error))
+        return false;
+    return there.mode || !S_ISREG(here.mode) ||
+           (host_make_directory(to, path, error) &&
+            host_transfer(from, context, to, context, NULL, NULL, error));
+}
+
+static bool
+prepare_device_links(Task *task, const OneVm *vm, Host *from, Host *to, const char *path,
+                     GError **error)
+{
+    const char *action = task->request->action;
+
+    if (from == to)
+        return true;
+    if (strcmp(action, "premigrate") != 0)
+        return attached_on_one(task, vm, path, !strcmp(action, "postmigrate") ? from : to, error);
+    return attached_on_both(task, vm, path, from, to, error) &&
+           bring_context(vm, from, to, path, error);
+}
+
+typedef bool (*Prepare)(Task *task, const OneVm *vm, Host *from, Host *to, const char *path,
+                        GError **error);
+
+static Prepare
+preparation(const Task *task, bool foreign)
+{
+    if (is_attached(task))
+        return foreign ? prepare_device_links : prepare_devices;
+    return foreign ? prepare_links : prepare_local;
+}
+
 static bool
 migrate_ours(Task *task, const Migration *migration, GError **error)
 {
@@ -208,8 +292,7 @@ migrate_ours(Task *task, const Migration *migration, GError **error)
     if (!path ||
         !vm_directory_check(task->installation->datastores, path, migration->vm->id, error))
         return false;
-    return (migration->caller ? prepare_links : prepare_local)(task, migration->vm, from, to, path,
-                                                               error);
+    return preparation(task, migration->caller != NULL)(task, migration->vm, from, to, path, error);
 }
 
 bool
@@ -219,7 +302,7 @@ tm_migrate(Task *task, char **arguments, GError **error)
     gint64 vm_id;
 
     if (!argument_number(arguments[3], "the VM's id", &vm_id, error) ||
-        !place_require_files(task, error) || !read_migration(arguments, &migration, error))
+        !place_can_move(task, error) || !read_migration(arguments, &migration, error))
         return false;
     if (migration.vm->id != vm_id)
         return set_error(error, ONEVOL_ERROR_USAGE,
@@ -228,12 +311,12 @@ tm_migrate(Task *task, char **arguments, GError **error)
     if (migration.caller)
         return migrate_ours(task, &migration, error);
     bool first = !strcmp(task->request->action, "premigrate");
-    bool local = place_is_local(task);
+    bool own = place_has_own_directory(task);
 
     /* others attach before and release before what is ours goes */
-    if (local && first && !migrate_ours(task, &migration, error))
+    if (own && first && !migrate_ours(task, &migration, error))
         return false;
     if (!call_others(task, &migration, error))
         return false;
-    return !local || first || migrate_ours(task, &migration, error);
+    return !own || first || migrate_ours(task, &migration, error);
 }

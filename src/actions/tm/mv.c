@@ -6,6 +6,7 @@
  * the destination is complete; and a script is run again from its first line, so each step finds
  * out what is already there.
  */
+#include "actions/tm/attached.h"
 #include "actions/tm/place.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -118,21 +119,11 @@ move_between(Task *task, Host *from_host, const char *from, Host *to_host, const
     if (!source.mode)
         return already_moved(from_host, from, to, destination.mode != 0, error);
     /* "own" storage may be a shared directory after all: removing either side would be fatal */
-    if (!place_is_shared(to_host, from_host, to, &shared, error))
+    if (!place_is_shared(task, to_host, from_host, to, &shared, error))
         return false;
     if (shared)
         return move_within(task, to_host, from, to, error);
     return copy_directory(task, from_host, from, to_host, to, error);
-}
-
-/* LCM states in which the source host is dead: opennebula-protocol 2.5 */
-enum { PROLOG_MIGRATE_UNKNOWN = 60, PROLOG_MIGRATE_UNKNOWN_FAILURE = 61 };
-
-static bool
-is_dead_source(const OneVm *vm)
-{
-    return vm->lcm_state == PROLOG_MIGRATE_UNKNOWN ||
-           vm->lcm_state == PROLOG_MIGRATE_UNKNOWN_FAILURE;
 }
 
 static bool
@@ -142,7 +133,7 @@ refuse_dead_source(Task *task, const Host *from, gint64 vm_id, GError **error)
 
     if (!vm)
         return false;
-    if (!is_dead_source(vm))
+    if (!place_source_is_dead(vm))
         return true;
     return set_error(error, ONEVOL_ERROR_REFUSED,
                      "host '%s' is down and has the only copy of the disks of VM %" G_GINT64_FORMAT,
@@ -175,6 +166,46 @@ move_directory(Task *task, const Location *from, const Location *to, gint64 vm_i
     return done && (!place_is_local(task) || place_mark(task, destination, to->path, error));
 }
 
+/* What the storage does not hold: small files that are remade or not needed. So a directory that is
+ * nowhere (linstor_un keeps none of a stopped VM) or on a dead host is no loss. */
+static bool
+move_what_is_there(Task *task, Host *source, const char *from, Host *destination, const char *to,
+                   GError **error)
+{
+    g_auto(FileInfo) before = {0};
+    g_auto(FileInfo) after = {0};
+
+    if (!host_stat(source, from, true, &before, error) ||
+        !host_stat(destination, to, true, &after, error))
+        return false;
+    if (!before.mode && !after.mode)
+        return host_make_directory(destination, to, error);
+    return source == destination ? move_within(task, destination, from, to, error)
+                                 : move_between(task, source, from, destination, to, error);
+}
+
+/* A directory of small files and links. The disks were attached before, but what the links come
+ * from may not have had them. */
+static bool
+move_links(Task *task, const Location *from, const Location *to, gint64 vm_id, GError **error)
+{
+    Host *source = host_named(from->host, error);
+    Host *destination = source ? host_named(to->host, error) : NULL;
+    const OneVm *vm = destination ? task_vm(task, vm_id, error) : NULL;
+
+    if (!vm)
+        return false;
+    if (place_source_is_dead(vm)) /* maybe the destination sees its directory */
+        source = destination;
+    else if (source == destination && !strcmp(from->path, to->path))
+        return true;
+    return tm_lock(task, source, from->path, error) &&
+           tm_lock(task, destination, to->path, error) &&
+           move_what_is_there(task, source, from->path, destination, to->path, error) &&
+           (host_is_frontend(destination) ||
+            place_restore_links(task, vm, destination, to->path, NULL, error));
+}
+
 /*
  * The source host is dead: drivers with storage of the hosts' own move nothing then, and nobody
  * makes the disk's link but this line (src/tm_mad/ssh/mv, "FT mode"). The directory, where all
@@ -196,7 +227,7 @@ revive_disk(Task *task, const OneVm *vm, const OneDisk *facts, const Location *f
     if (form != DISK_ABSENT || before.mode)
         return true;
     if (place_is_link(task, facts))
-        return place_restore_link(task, &disk, facts, error);
+        return place_restore_link(task, &disk, vm, facts, error);
     return set_error(error, ONEVOL_ERROR_REFUSED,
                      "host '%s' is down and has the only copy of disk %" G_GINT64_FORMAT
                      " of VM %" G_GINT64_FORMAT,
@@ -207,8 +238,6 @@ revive_disk(Task *task, const OneVm *vm, const OneDisk *facts, const Location *f
 static bool
 move_disk(Task *task, const Location *from, const Location *to, gint64 vm_id, GError **error)
 {
-    if (!place_require_files(task, error))
-        return false;
     Host *source = host_named(from->host, error);
     Host *destination = source ? host_named(to->host, error) : NULL;
     if (!destination)
@@ -217,7 +246,7 @@ move_disk(Task *task, const Location *from, const Location *to, gint64 vm_id, GE
         return true; /* no host has failed, see the state below */
     const OneVm *vm = task_vm(task, vm_id, error);
     const OneDisk *facts = vm ? one_vm_disk(vm, disk_id_of_path(from->path)) : NULL;
-    if (!vm || !facts || !is_dead_source(vm))
+    if (!vm || !facts || !place_source_is_dead(vm))
         return vm != NULL;
     return revive_disk(task, vm, facts, from, to, destination, error);
 }
@@ -234,9 +263,12 @@ tm_mv(Task *task, char **arguments, GError **error)
         !argument_number(arguments[2], "the VM's id", &vm_id, error) ||
         !argument_number(arguments[3], "the datastore's id", &ds_id, error))
         return false;
+    if (!place_can_move(task, error))
+        return false;
     if (disk_id_of_path(from.path) >= 0)
-        return move_disk(task, &from, &to, vm_id, error);
+        return is_attached(task) ? attached_move(task, &from, &to, vm_id, error)
+                                 : move_disk(task, &from, &to, vm_id, error);
     return vm_directory_check(datastores, from.path, vm_id, error) &&
            vm_directory_check(datastores, to.path, vm_id, error) &&
-           move_directory(task, &from, &to, vm_id, error);
+           (is_attached(task) ? move_links : move_directory)(task, &from, &to, vm_id, error);
 }

@@ -2,6 +2,7 @@
 /*
  * mvds: a persistent disk goes back to its image; the VM's use of it ends.
  */
+#include "actions/tm/attached.h"
 #include "actions/tm/place.h"
 #include "base/error.h"
 #include "core/snapshot.h"
@@ -57,8 +58,7 @@ go_back(Task *task, const Disk *disk, DiskForm form, Volume *image, GError **err
 {
     switch (form) {
     case DISK_LINK:
-        return image->datastore->driver->backend->detach(image, disk->host, error) &&
-               disk_clear_stale(disk, image->datastore, error);
+        return disk_clear_stale(disk, image->datastore, error);
     case DISK_IN_PLACE:
         return tm_lock(task, image->host, image->name, error) &&
                write_back(task, disk, image, error);
@@ -74,12 +74,15 @@ tm_mvds(Task *task, char **arguments, GError **error)
 {
     g_auto(Disk) disk = {0};
     g_autofree char *target = NULL;
-    DiskForm form;
+    DiskForm form = DISK_LINK;
 
     if (!tm_disk(task, arguments[0], arguments[2], &disk, error) ||
-        !place_find(&disk, &form, &target, error))
+        (!is_attached(task) && !place_find(&disk, &form, &target, error)))
         return false;
     g_autoptr(Volume) image = tm_image(task, &disk, arguments[1], arguments[3], NULL, error);
-    return image && volume_require(image, error) && go_back(task, &disk, form, image, error) &&
-           drop_snapshots(task, &disk, image, error);
+    if (!image || !volume_require(image, error))
+        return false;
+    bool done = is_attached(task) ? attached_give_back(task, &disk, image, error)
+                                  : go_back(task, &disk, form, image, error);
+    return done && drop_snapshots(task, &disk, image, error);
 }

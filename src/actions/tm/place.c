@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actions/tm/place.h"
 
+#include "actions/tm/attached.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -13,9 +14,32 @@ place_is_local(const Task *task)
 }
 
 bool
-place_require_files(const Task *task, GError **error)
+place_has_own_directory(const Task *task)
 {
-    if (task->driver->placement == PLACEMENT_EVERYWHERE || place_is_local(task))
+    return place_is_local(task) || is_attached(task);
+}
+
+bool
+place_is_ours(const Task *task, const OneVm *vm, const OneDisk *facts)
+{
+    return facts->source ? !g_strcmp0(facts->tm_mad, task->request->directory)
+                         : !place_is_foreign(task, vm);
+}
+
+/* LCM states in which the source host is dead */
+enum { PROLOG_MIGRATE_UNKNOWN = 60, PROLOG_MIGRATE_UNKNOWN_FAILURE = 61 };
+
+bool
+place_source_is_dead(const OneVm *vm)
+{
+    return vm->lcm_state == PROLOG_MIGRATE_UNKNOWN ||
+           vm->lcm_state == PROLOG_MIGRATE_UNKNOWN_FAILURE;
+}
+
+bool
+place_can_move(const Task *task, GError **error)
+{
+    if (task->driver->placement != PLACEMENT_PACKED)
         return true;
     return set_error(error, ONEVOL_ERROR_UNSUPPORTED, "driver '%s' cannot move disks yet",
                      task->driver->name);
@@ -40,16 +64,25 @@ place_is_link(const Task *task, const OneDisk *facts)
            facts->datastore_id >= 0 && !place_copies(task, facts);
 }
 
-bool
-place_restore_link(Task *task, const Disk *disk, const OneDisk *facts, GError **error)
+/* The volume that a link of `disk` leads to. */
+static Volume *
+linked_volume(Task *task, Disk *disk, const OneVm *vm, const OneDisk *facts, GError **error)
 {
     g_autofree char *datastore = g_strdup_printf("%" G_GINT64_FORMAT, facts->datastore_id);
-    g_autoptr(Volume) image = tm_image(task, disk, facts->source, datastore, facts->format, error);
 
-    if (!image || !tm_lock(task, disk->host, disk->path, error) || !volume_require(image, error))
+    return is_attached(task) ? attached_volume(task, disk, vm, facts, error)
+                             : tm_image(task, disk, facts->source, datastore, facts->format, error);
+}
+
+bool
+place_restore_link(Task *task, Disk *disk, const OneVm *vm, const OneDisk *facts, GError **error)
+{
+    g_autoptr(Volume) volume = linked_volume(task, disk, vm, facts, error);
+
+    if (!volume || !tm_lock_disk(task, disk, error) || !volume_require(volume, error))
         return false;
     log_info("'%s' is not on host '%s': linked again", disk->path, host_name(disk->host));
-    return disk_publish(disk, image, tm_attach_mode(facts), error);
+    return disk_publish(disk, volume, tm_attach_mode(facts), error);
 }
 
 static bool
@@ -72,7 +105,7 @@ restore_if_missing(Task *task, const OneVm *vm, Host *host, const char *path, Ho
             return false;
         disk.host = host;
     }
-    return old_form == DISK_IN_PLACE || place_restore_link(task, &disk, facts, error);
+    return old_form == DISK_IN_PLACE || place_restore_link(task, &disk, vm, facts, error);
 }
 
 bool
@@ -82,7 +115,7 @@ place_restore_links(Task *task, const OneVm *vm, Host *host, const char *directo
     for (guint i = 0; i < vm->disks->len; i++) {
         const OneDisk *facts = g_ptr_array_index(vm->disks, i);
         g_autofree char *path = g_strdup_printf("%s/disk.%" G_GINT64_FORMAT, directory, facts->id);
-        if (place_is_link(task, facts) &&
+        if ((is_attached(task) ? place_is_ours(task, vm, facts) : place_is_link(task, facts)) &&
             !restore_if_missing(task, vm, host, path, old, facts, error)) {
             g_prefix_error(error, "disk %" G_GINT64_FORMAT ": ", facts->id);
             return false;
@@ -117,29 +150,40 @@ place_clear(const Task *task, const OneVm *vm, const Disk *disk, Datastore *data
     bool two_places = place_is_local(task) || (vm && place_is_foreign(task, vm));
     Disk old = *disk;
 
+    if (is_attached(task)) /* a new volume replaces a leftover, a new link an old one */
+        return true;
     old.host = host_frontend();
     if (two_places && !host_is_frontend(disk->host) && !disk_clear_stale(&old, datastore, error))
         return false;
     return disk_clear_stale(disk, datastore, error);
 }
 
+/* A build that is never finished: its host drops it when the session ends, so none stays when this
+ * process is killed. On the front-end nobody would, hence on the other, which has the VM's
+ * directory then. */
 bool
-place_is_shared(Host *a, Host *b, const char *path, bool *shared, GError **error)
+place_is_shared(Task *task, Host *a, Host *b, const char *path, bool *shared, GError **error)
 {
-    g_autofree char *directory = g_path_get_dirname(path);
+    Host *maker = host_is_frontend(a) ? b : a;
+    Host *looker = maker == a ? b : a;
+    g_autofree char *datastore = g_path_get_dirname(path);
     g_autofree char *id = g_uuid_string_random();
-    g_autofree char *probe = g_strdup_printf("%s/.onevol-%s", directory, id);
-    g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+    g_autofree char *probe = g_strdup_printf("%s/.onevol-%s", datastore, id);
+    g_autofree char *text = task_text(task);
+    g_autoptr(Mark) mark = mark_new(text, probe);
+    g_autofree char *content = NULL;
     g_auto(FileInfo) info = {0};
 
     *shared = a == b;
     if (*shared)
         return true;
-    if (!host_make_directory(a, directory, error) || !host_write(a, probe, nothing, 0600, error))
+    if (!host_make_directory(a, datastore, error) ||
+        !host_build_begin(maker, probe, mark->text, &content, error))
         return false;
-    bool asked = host_stat(b, probe, false, &info, error);
+    g_autofree char *part = g_path_get_dirname(content);
+    bool asked = host_stat(looker, part, false, &info, error);
     *shared = asked && info.mode != 0;
-    return host_remove(a, probe, asked ? error : NULL) && asked;
+    return host_build_abandon(maker, probe, mark->token, asked ? error : NULL) && asked;
 }
 
 bool

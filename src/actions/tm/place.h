@@ -10,9 +10,19 @@
 /* True where a VM's directory lies on its host's own storage. */
 bool place_is_local(const Task *task);
 
-/* False and UNSUPPORTED for a placement whose disks are no files of the VM's directory: moving and
- * migrating them is for the backends that bring such a placement. */
-bool place_require_files(const Task *task, GError **error);
+/* False and UNSUPPORTED for a placement that no driver has yet: moving and migrating is for the
+ * backend that brings it. */
+bool place_can_move(const Task *task, GError **error);
+
+/* True where a VM's directory is each host's own, though its disks may be elsewhere. */
+bool place_has_own_directory(const Task *task);
+
+/* True for a disk that this driver looks after: an image of its, or a volatile one in a system
+ * datastore of its. */
+bool place_is_ours(const Task *task, const OneVm *vm, const OneDisk *facts);
+
+/* True where oned moves a VM whose host has failed: opennebula-protocol 2.5 */
+bool place_source_is_dead(const OneVm *vm);
 
 /* True where the VM's directory belongs to another driver, whose scripts move it. */
 bool place_is_foreign(const Task *task, const OneVm *vm);
@@ -24,7 +34,8 @@ bool place_copies(const Task *task, const OneDisk *facts);
 /* True for a disk of this driver that is a link to its image, so can be made again. */
 bool place_is_link(const Task *task, const OneDisk *facts);
 /* Makes the link of such a disk, which its host does not have. */
-bool place_restore_link(Task *task, const Disk *disk, const OneDisk *facts, GError **error);
+bool place_restore_link(Task *task, Disk *disk, const OneVm *vm, const OneDisk *facts,
+                        GError **error);
 /* The same for all of the VM's disks in `directory` on `host`. With `old`, where the VM is now, a
  * disk that is a file there stays one: then it is somebody else's to copy. */
 bool place_restore_links(Task *task, const OneVm *vm, Host *host, const char *directory, Host *old,
@@ -42,9 +53,9 @@ bool place_find(Disk *disk, DiskForm *form, char **target, GError **error);
 bool place_clear(const Task *task, const OneVm *vm, const Disk *disk, Datastore *datastore,
                  GError **error);
 
-/* Do both hosts see one and the same directory? Found out by a file that one makes and the other
- * looks for. `path` is VMDIR; its parent must exist on `a`. */
-bool place_is_shared(Host *a, Host *b, const char *path, bool *shared, GError **error);
+/* Do both hosts see one and the same directory? Found out by what one makes beside `path`, which is
+ * VMDIR, and the other looks for. `b` has its parent, `a` gets it. */
+bool place_is_shared(Task *task, Host *a, Host *b, const char *path, bool *shared, GError **error);
 
 /* The marker that makes a host report this datastore's space itself: DATASTORE/.monitor holds the
  * driver's name (opennebula-protocol 4.4). Where all hosts share it, there must be none. Another

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * resize: a disk grows. Of a running VM the hypervisor does it (resize_disk follows).
+ * resize: a disk grows. Of a running VM the hypervisor does it (resize_disk follows); but a device
+ * must be larger before.
  */
-#include "actions/tm/tm.h"
+#include "actions/tm/attached.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -13,6 +14,7 @@ bool
 tm_resize(Task *task, char **arguments, GError **error)
 {
     g_auto(Disk) disk = {0};
+    g_auto(Freeze) freeze = {0};
     gint64 size_mb;
 
     if (!argument_number(arguments[1], "the size", &size_mb, error) ||
@@ -26,11 +28,13 @@ tm_resize(Task *task, char **arguments, GError **error)
         return set_error(error, ONEVOL_ERROR_REFUSED,
                          "disk %" G_GINT64_FORMAT " is a shareable image, which other VMs write to",
                          disk.id);
-    if (vm->lcm_state == DISK_RESIZE) {
+    bool running = vm->lcm_state == DISK_RESIZE;
+    if (running && !is_attached(task)) {
         log_info("the VM runs: its hypervisor resizes the disk");
         return true;
     }
-    if (vm->lcm_state != DISK_RESIZE_POWEROFF && vm->lcm_state != DISK_RESIZE_UNDEPLOYED)
+    if (!running && vm->lcm_state != DISK_RESIZE_POWEROFF &&
+        vm->lcm_state != DISK_RESIZE_UNDEPLOYED)
         return set_error(error, ONEVOL_ERROR_REFUSED,
                          "VM %" G_GINT64_FORMAT " is in state %" G_GINT64_FORMAT
                          ", in which disks are not resized",
@@ -38,6 +42,7 @@ tm_resize(Task *task, char **arguments, GError **error)
 
     g_autoptr(Volume) volume = tm_backing(task, &disk, arguments[3], error);
     return volume && volume_require(volume, error) &&
+           (!running || tm_freeze(task, vm, &disk, volume, &freeze, error)) &&
            volume_resize(volume, (guint64)size_mb * MIB, error) &&
            (!facts || facts->sparse || volume_reserve(volume, error));
 }

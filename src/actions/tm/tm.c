@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "actions/tm/attached.h"
 #include "actions/tm/place.h"
 
 #include "actions/monitor.h"
@@ -50,6 +51,12 @@ tm_lock(Task *task, Host *host, const char *path, GError **error)
     return false;
 }
 
+bool
+tm_lock_disk(Task *task, const Disk *disk, GError **error)
+{
+    return tm_lock(task, is_attached(task) ? host_frontend() : disk->host, disk->path, error);
+}
+
 /* A host that has not mounted the storage shows an empty directory: what is made there is lost, and
  * what shall be removed stays. */
 bool
@@ -76,8 +83,7 @@ tm_disk(Task *task, const char *text, const char *vm_text, Disk *disk, GError **
     Host *host = host_named(location.host, error);
     return host &&
            disk_init(disk, task->installation->datastores, host, location.path, vm_id, error) &&
-           tm_check_mounted(task, host, disk->directory, error) &&
-           tm_lock(task, disk->host, disk->path, error);
+           tm_check_mounted(task, host, disk->directory, error) && tm_lock_disk(task, disk, error);
 }
 
 Volume *
@@ -89,7 +95,8 @@ tm_image(Task *task, const Disk *disk, const char *source, const char *ds_text, 
     if (!argument_number(ds_text, "the datastore's id", &ds_id, error))
         return NULL;
     Datastore *datastore = task_datastore(task, ds_id);
-    if (!place_is_local(task)) /* the disk's host sees it too, and is asked anyway */
+    bool reaches = !place_is_local(task) && !(is_attached(task) && host_is_frontend(disk->host));
+    if (reaches) /* the disk's host has to do with it anyway */
         datastore->host = disk->host;
     else if (!datastore_use_bridge(datastore, (guint64)disk->vm_id, error))
         return NULL;
@@ -132,8 +139,9 @@ own_volume(Task *task, const Disk *disk, const OneVm *vm, const OneDisk *facts, 
     return g_steal_pointer(&own);
 }
 
-Volume *
-tm_backing(Task *task, Disk *disk, const char *ds_text, GError **error)
+static Volume *
+backing_file(Task *task, Disk *disk, const OneVm *vm, const OneDisk *facts, const char *ds_text,
+             GError **error)
 {
     g_autofree char *target = NULL;
     DiskForm form;
@@ -142,37 +150,55 @@ tm_backing(Task *task, Disk *disk, const char *ds_text, GError **error)
     if (!argument_number(ds_text, "the datastore's id", &ds_id, error) ||
         !place_find(disk, &form, &target, error))
         return NULL;
+    return form == DISK_LINK
+               ? tm_image(task, disk, target, ds_text, facts ? facts->format : NULL, error)
+               : own_volume(task, disk, vm, facts, ds_text, ds_id, error);
+}
+
+/* opennebula-protocol 2.5: DISK_RESIZE_UNDEPLOYED, HOTPLUG_SAVEAS_UNDEPLOYED and _STOPPED; STOPPED,
+ * UNDEPLOYED */
+static bool
+is_on_no_host(const OneVm *vm)
+{
+    return vm->lcm_state == 64 || vm->lcm_state == 67 || vm->lcm_state == 68 || vm->state == 4 ||
+           vm->state == 9;
+}
+
+/* The data of a VM that is on no host is in the storage; oned names the host that was its last,
+ * which may be gone by now. */
+static Volume *
+backing_device(Task *task, Disk *disk, const OneVm *vm, const OneDisk *facts, GError **error)
+{
+    if (!facts) {
+        set_error(error, ONEVOL_ERROR_NOT_FOUND,
+                  "VM %" G_GINT64_FORMAT " has no disk %" G_GINT64_FORMAT, disk->vm_id, disk->id);
+        return NULL;
+    }
+    if (is_on_no_host(vm))
+        disk->host = host_frontend();
+    return attached_volume(task, disk, vm, facts, error);
+}
+
+Volume *
+tm_backing(Task *task, Disk *disk, const char *ds_text, GError **error)
+{
     const OneVm *vm = task_vm(task, disk->vm_id, error);
     if (!vm)
         return NULL;
     const OneDisk *facts = one_vm_disk(vm, disk->id);
-    const char *format = facts ? facts->format : NULL;
     if (facts && facts->shareable) {
         set_error(error, ONEVOL_ERROR_REFUSED,
                   "disk %" G_GINT64_FORMAT " is a shareable image, which other VMs write to",
                   disk->id);
         return NULL;
     }
-    if (form != DISK_LINK)
-        return own_volume(task, disk, vm, facts, ds_text, ds_id, error);
-    Volume *image = tm_image(task, disk, target, ds_text, format, error);
-    if (image && !tm_lock(task, image->host, image->name, error))
-        g_clear_pointer(&image, volume_free);
-    return image;
-}
-
-/* kvmrc as hosts get it: below remotes/etc since 5.6, beside the scripts in 5.4. */
-static char *
-libvirt_uri(const Installation *installation)
-{
-    g_autoptr(GHashTable) settings = settings_of_remotes(installation, "vmm/kvm/kvmrc");
-    g_autofree char *old = g_build_filename(installation->remotes, "vmm/kvm/kvmrc", NULL);
-    g_autoptr(GHashTable) old_settings = settings_read(old);
-    const char *uri = g_hash_table_lookup(settings, "LIBVIRT_URI");
-
-    if (!uri)
-        uri = g_hash_table_lookup(old_settings, "LIBVIRT_URI");
-    return g_strdup(uri ? uri : "qemu:///system");
+    g_autoptr(Volume) volume = is_attached(task)
+                                   ? backing_device(task, disk, vm, facts, error)
+                                   : backing_file(task, disk, vm, facts, ds_text, error);
+    g_autofree char *text = task_text(task);
+    if (!volume || !volume_lock(volume, text, error))
+        return NULL;
+    return g_steal_pointer(&volume);
 }
 
 /* oned's name for the VM's hypervisor driver; NULL if its document has none. */
@@ -236,7 +262,7 @@ tm_freeze(Task *task, const OneVm *vm, const Disk *disk, Volume *volume, Freeze 
         return set_error(error, ONEVOL_ERROR_REFUSED,
                          "VM %" G_GINT64_FORMAT " has no name at its hypervisor", vm->id);
     freeze->host = disk->host;
-    freeze->uri = libvirt_uri(task->installation);
+    freeze->uri = installation_libvirt_uri(task->installation);
     freeze->domain = g_strdup(vm->deploy_id);
     freeze->may_suspend = live_copy && !g_ascii_strcasecmp(live_copy, "SUSPEND");
     if (!check_hypervisor(vm, freeze, error))

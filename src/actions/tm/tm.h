@@ -56,5 +56,8 @@ AttachMode tm_attach_mode(const OneDisk *facts);
 /* What oned knows of a disk's snapshots: its SNAPSHOTS element, or NULL. */
 xmlNode *tm_snapshots(const OneVm *vm, gint64 disk_id);
 
+/* Locks a disk for the rest of the action: on its host, or where that only attaches it, on the
+ * front-end. */
+bool tm_lock_disk(Task *task, const Disk *disk, GError **error);
 /* Locks a path on a host for the rest of the action. */
 bool tm_lock(Task *task, Host *host, const char *path, GError **error);

@@ -60,7 +60,8 @@ skeleton_attach(G_GNUC_UNUSED Volume *volume, G_GNUC_UNUSED Host *host,
 }
 
 static bool
-skeleton_detach(G_GNUC_UNUSED Volume *volume, G_GNUC_UNUSED Host *host, GError **error)
+skeleton_detach(G_GNUC_UNUSED Volume *volume, G_GNUC_UNUSED Host *host,
+                G_GNUC_UNUSED AttachMode mode, GError **error)
 {
     return unsupported("detach volumes", error);
 }
