@@ -13,6 +13,8 @@ extern const DriverAttribute file_attributes[];
 extern const ConfRow mfs_tm_conf[];
 extern const DriverAttribute mfs_attributes[];
 
+extern const Driver driver_linstor;
+extern const Driver driver_linstor_un;
 extern const Driver driver_lizardfs;
 extern const Driver driver_moosefs;
 extern const Driver driver_reflink;

@@ -200,6 +200,48 @@ def content_lies_in_files():
 
 
 @case
+def devices_are_of_hosts():
+    """Nodes of their own, opened and seen to be; a device in use stays; all of it can be brought back."""
+    if os.geteuid():
+        raise Skip("a loop device needs root")
+    root = pathlib.Path(tempfile.mkdtemp(dir="/var/tmp"))
+    try:
+        with Sim("--group", "rg", "--place-count", "1", "--devices", str(root), "--host-devices") as sim:
+            tool = tool_for(sim)
+            tool.good("create a1 rg", "volume-create a1 8388608", "place a1 kvm1 thin", "attach a1 kvm2")
+            one, two = (root / node / "drbd" / "by-res" / "a1" / "0" for node in ("kvm1", "kvm2"))
+            equal((one.is_block_device(), os.readlink(one)), (True, "../../../drbd1000"))
+            equal(one.stat().st_rdev == two.stat().st_rdev, False, "each its own")
+            equal((root / "kvm3" / "drbd1000").exists(), False, "not attached there")
+            with open(two, "r+b") as file:
+                file.write(b"x" * 4096)
+                file.flush()
+                os.fsync(file.fileno())
+                equal(sim.hook("volumes")["volumes"][0]["in_use"], ["kvm2"])
+                fails(tool.one("detach a1 kvm2"), BUSY, "in use")
+                equal(sim.hook("violations"), {"violations": []})
+                with open(one, "rb"):
+                    equal(sim.hook("violations")["violations"],
+                          [{"resource": "a1", "writes": {"kvm1": False, "kvm2": True}}])
+            equal(one.read_bytes()[:2], b"xx", "the other host reads it")
+            sim.hook("keep")
+            tool.good("resize a1 16777216", "snapshot a1 s1")
+            equal(int(subprocess.run(["blockdev", "--getsize64", two], capture_output=True, check=True)
+                      .stdout) >= 16 * MIB, True)
+            two.write_bytes(b"y" * 4096)
+            sim.hook("bring-back")
+            equal((two.read_bytes()[:2], sim.hook("volumes")["volumes"][0]["snapshots"]), (b"xx", []))
+            tool.good("detach a1 kvm2")
+            equal(two.exists(), False)
+            tool.good("delete a1")
+        left = [str(p.relative_to(root)) for p in root.rglob("*")
+                if not p.is_dir() and "kept" not in p.parts]
+        equal(left, [], "left over")
+    finally:
+        shutil.rmtree(root)
+
+
+@case
 def content_lies_on_loop_devices():
     if os.geteuid():
         raise Skip("a loop device needs root")

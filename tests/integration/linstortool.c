@@ -199,13 +199,13 @@ do_spawn(Tool *tool)
     LinstorNew new = {.name = word(tool, 0), .group = word(tool, 1), .set = list(tool, 3)};
     LinstorPlace place = {
         .count = (unsigned)amount(tool, 4), .nodes = list(tool, 5), .different = list(tool, 6)};
-    char *node = NULL;
+    LinstorPlaced placed = {0};
     bool done = linstor_spawn(tool->client, &new, amount(tool, 2),
                               given(tool, 4) && strcmp(word(tool, 4), "0") ? &place : NULL,
-                              given(tool, 4) && !strcmp(word(tool, 4), "0"), &node, &tool->error);
+                              given(tool, 4) && !strcmp(word(tool, 4), "0"), &placed, &tool->error);
 
-    g_string_append_printf(tool->out, " %s", node ? node : "-");
-    g_free(node);
+    g_string_append_printf(tool->out, " %s", placed.node ? placed.node : "-");
+    g_free(placed.node);
     return done;
 }
 
@@ -430,7 +430,7 @@ do_autoplace(Tool *tool)
                           .same = list(tool, 5),
                           .different = list(tool, 6)};
 
-    return linstor_autoplace(tool->client, word(tool, 0), &place, &tool->error);
+    return linstor_autoplace(tool->client, word(tool, 0), &place, NULL, &tool->error);
 }
 
 static bool

@@ -9,11 +9,16 @@ keeps a copy of that moment: that is what its replica holds if it misses writes.
     content/RESOURCE_00000!NODE         what a node that is away has
     NODE/drbd1000                       the device on that node, while it has one: a link
     NODE/drbd/by-res/RESOURCE/0         a link to that
+
+With HostDevices the directory of a node is the /dev of a fake host: real nodes of loop devices, one
+for each node, so that a host that has none cannot open it, and an opener can be told from another.
 """
 import errno
+import fcntl
 import os
 import pathlib
 import shutil
+import stat
 import subprocess
 
 OLD_DATA = b"what an earlier tenant of these blocks has written.."
@@ -25,7 +30,6 @@ def sparse_copy(source, target):
     FICLONE = 0x40049409
     with open(source, "rb") as a, open(target, "wb") as b:
         try:
-            import fcntl
             fcntl.ioctl(b.fileno(), FICLONE, a.fileno())
             return
         except OSError:
@@ -132,6 +136,23 @@ class Devices:
         for number in source.volumes:
             self.copy(self.content(source, number), self.content(target, number), kib(number))
 
+    # for tests that go back
+
+    def keep(self):
+        shutil.rmtree(self.root / "kept", ignore_errors=True)
+        (self.root / "kept").mkdir()
+        for path in (self.root / "content").iterdir():
+            sparse_copy(path, self.root / "kept" / path.name)
+
+    def bring_back(self):
+        self.close()
+        for links in list(self.root.glob("*/drbd[0-9]*")) + list(self.root.glob("*/drbd/by-res/*/*")):
+            links.unlink()
+        for path in (self.root / "content").iterdir():
+            path.unlink()
+        for path in (self.root / "kept").iterdir():
+            sparse_copy(path, self.root / "content" / path.name)
+
     # replicas that miss writes
 
     def node_leaves(self, definition, node):
@@ -191,4 +212,106 @@ class Devices:
 
     def close(self):
         for path in list(self.loop):
+            self.forget_loop(path)
+
+
+LOOP_CTL_GET_FREE, LOOP_SET_FD, LOOP_CLR_FD, LOOP_SET_CAPACITY = 0x4C82, 0x4C00, 0x4C01, 0x4C07
+LOOP_MAJOR = 7
+
+
+class HostDevices(Devices):
+    """Each replica has a loop device of its own. Its cache is emptied by the last close, as DRBD's
+    is: who does not close or flush shows old data elsewhere."""
+
+    def __init__(self, directory):
+        super().__init__(directory, True)
+        self.loops_of = {}  # content → {node: number of its loop device}
+        (self.root / "loops").mkdir(exist_ok=True)
+
+    def loop_node(self, number):
+        return self.root / "loops" / str(number)
+
+    def new_loop(self, content):
+        with open(content, "r+b") as file, open("/dev/loop-control", "rb") as control:
+            for _ in range(100):
+                number = fcntl.ioctl(control, LOOP_CTL_GET_FREE)
+                node = self.loop_node(number)
+                if not node.exists():
+                    os.mknod(node, stat.S_IFBLK | 0o600, os.makedev(LOOP_MAJOR, number))
+                try:
+                    with open(node, "r+b", buffering=0) as loop:
+                        fcntl.ioctl(loop, LOOP_SET_FD, file.fileno())
+                    return number
+                except OSError as error:
+                    if error.errno != errno.EBUSY:
+                        raise
+                    node.unlink()  # somebody else was faster
+        raise OSError(errno.EBUSY, "no loop device is free")
+
+    def end_loop(self, number):
+        node = self.loop_node(number)
+        try:
+            with open(node, "r+b", buffering=0) as loop:
+                fcntl.ioctl(loop, LOOP_CLR_FD)
+        except OSError:
+            pass
+        node.unlink(missing_ok=True)
+
+    def show(self, resource, volume):
+        first, *others = self.names(resource, volume)
+        content = self.content(resource.definition, volume.number)
+        loops = self.loops_of.setdefault(content, {})
+        if not content.exists() or resource.node.name in loops:
+            return
+        number = loops[resource.node.name] = self.new_loop(content)
+        first.parent.mkdir(parents=True, exist_ok=True)
+        first.unlink(missing_ok=True)
+        os.mknod(first, stat.S_IFBLK | 0o660, os.makedev(LOOP_MAJOR, number))
+        os.chmod(first, 0o660)
+        for path in others:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            path.symlink_to(os.path.relpath(first, path.parent))
+
+    def hide(self, resource, volume):
+        super().hide(resource, volume)
+        content = self.content(resource.definition, volume.number)
+        number = self.loops_of.get(content, {}).pop(resource.node.name, None)
+        if number is not None:
+            self.end_loop(number)
+
+    def resize(self, definition, volume, kib):
+        path = self.content(definition, volume.number)
+        super().resize(definition, volume, kib)
+        for number in self.loops_of.get(path, {}).values():
+            with open(self.loop_node(number), "rb", buffering=0) as loop:
+                fcntl.ioctl(loop, LOOP_SET_CAPACITY)
+
+    def forget_loop(self, path):
+        for number in self.loops_of.pop(path, {}).values():
+            self.end_loop(number)
+
+    def openers(self):
+        """{(content, node): does somebody write?} of what processes have open now."""
+        known = {os.makedev(LOOP_MAJOR, number): (content, node)
+                 for content, loops in self.loops_of.items() for node, number in loops.items()}
+        found = {}
+        for process in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                numbers = os.listdir(f"/proc/{process}/fd")
+            except OSError:
+                continue
+            for number in numbers:
+                try:
+                    path = f"/proc/{process}/fd/{number}"
+                    place = known.get(os.stat(path).st_rdev) if "drbd" in os.readlink(path) else None
+                    if place:
+                        writes = bool(os.lstat(path).st_mode & stat.S_IWUSR)
+                        found[place] = found.get(place, False) or writes
+                except OSError:
+                    pass  # closed meanwhile
+        return found
+
+    def close(self):
+        for path in list(self.loops_of):
             self.forget_loop(path)

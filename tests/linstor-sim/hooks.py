@@ -2,6 +2,8 @@
 """What tests ask of the simulator besides the REST API: POST /NAME with a JSON object on the control
 port. Each returns a JSON object; a refusal is one with "refused".
 """
+import copy
+
 import operations
 import state
 
@@ -124,7 +126,17 @@ def controller(server, body):
 
 @hook
 def populate(server, body):
-    """count definitions PREFIX<n>, each of one volume with replicas on the given nodes."""
+    """count definitions PREFIX<n>, each of one volume with replicas on the given nodes, without any
+    content."""
+    devices, operations.devices = operations.devices, None
+    try:
+        fill(server, body)
+    finally:
+        operations.devices = devices
+    return {}
+
+
+def fill(server, body):
     cluster, group = server.cluster, server.cluster.group(body.get("group", "DfltRscGrp"))
     nodes = [cluster.node(name) for name in body["nodes"]]
     for number in range(body["count"]):
@@ -138,7 +150,60 @@ def populate(server, body):
         made.volumes[0].written = body.get("written", 4096)
         for node_ in nodes:
             operations.deploy(cluster, made, node_, node_.pools[body["pool"].upper()])
+
+
+@hook
+def keep(server, body):
+    """Remembers all of the state and content, for bring-back."""
+    server.kept = copy.deepcopy(server.cluster)
+    if operations.devices:
+        operations.devices.keep()
     return {}
+
+
+@hook
+def bring_back(server, body):
+    """All is as it was when it was kept; devices are new ones."""
+    server.cluster = copy.deepcopy(server.kept)
+    if operations.devices:
+        operations.devices.bring_back()
+        for definition in server.cluster.definitions.values():
+            for resource in definition.resources.values():
+                for volume in definition.volumes.values():
+                    if not resource.tie_breaker():
+                        operations.devices.show(resource, volume)
+    return {}
+
+
+@hook
+def violations(server, body):
+    """Openers that DRBD would have refused."""
+    operations.look_at_openers(server.cluster)
+    found, server.cluster.violations = server.cluster.violations, []
+    return {"violations": found}
+
+
+@hook
+def volumes(server, body):
+    """What is stored, where it was attached to (replicas do not count), and its content's file."""
+    operations.look_at_openers(server.cluster)
+    found = []
+    for definition in server.cluster.definitions.values():
+        attached = [r for r in definition.resources.values()
+                    if not r.diskful() and not r.tie_breaker() and "DELETE" not in r.flags]
+        nodes = [r for r in definition.resources.values() if "DELETE" not in r.flags]
+        both = [(a, b) for a in nodes for b in nodes
+                if a is not b and operations.two_primaries(server.cluster, definition, a, b)]
+        for volume in definition.volumes.values():
+            path = operations.devices.content(definition, volume.number) \
+                if operations.devices else None
+            found.append({"name": definition.name, "volume": volume.number, "minor": volume.minor,
+                          "kib": volume.size, "attached": [r.node.name for r in attached],
+                          "in_use": [r.node.name for r in definition.in_use()],
+                          "two_primaries": bool(both), "content": str(path) if path else None,
+                          "deleted": "DELETE" in definition.flags, "props": definition.props,
+                          "snapshots": [s.name for s in definition.snapshots.values()]})
+    return {"volumes": found}
 
 
 @hook

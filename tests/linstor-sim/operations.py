@@ -327,3 +327,35 @@ def may_open(cluster, resource):
     if primaries and not two_primaries(cluster, definition, resource, primaries[0]):
         return f"'{primaries[0].node.name}' is Primary and two are not allowed"
     return None
+
+
+def look_at_openers(cluster):
+    """Where devices are of hosts: what is written, who has them open, and whether DRBD would have let
+    them."""
+    if not hasattr(devices, "openers"):
+        return
+    opened = {}
+    for (content, node), writes in devices.openers().items():
+        nodes = opened.setdefault(content.name.rsplit("_", 1)[0], {})
+        nodes[node] = nodes.get(node, False) or writes
+    for name in set(opened) | cluster.opened:
+        definition = cluster.definitions.get(name)
+        if definition and definition.drbd():
+            note_openers(cluster, definition, opened.get(name, {}))
+    cluster.opened = set(opened)
+    for content in devices.loops_of:
+        name, _, number = content.name.rpartition("_")
+        if name in cluster.definitions:
+            volume = cluster.definitions[name].volumes[int(number)]
+            volume.written = devices.written_kib(volume.definition, volume) or 0
+
+
+def note_openers(cluster, definition, nodes):
+    for resource in definition.resources.values():
+        resource.in_use = resource.node.name in nodes
+    if len(nodes) > 1 and any(nodes.values()):
+        first, second, *more = definition.in_use()
+        if more or not two_primaries(cluster, definition, first, second):
+            violation = {"resource": definition.name, "writes": nodes}
+            if violation not in cluster.violations:
+                cluster.violations.append(violation)

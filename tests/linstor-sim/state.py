@@ -180,6 +180,8 @@ class Cluster:
         self.passphrase, self.unlocked = None, False
         self.reports, self.node_connections = {}, {}
         self.minors, self.ports = set(), set()
+        self.opened = set()  # names of what somebody had open at the last look
+        self.violations = []  # what DRBD would not have allowed: only seen where devices are of hosts
         self.group("DfltRscGrp", create=True)
         self.thick_sync_reads = 0
         self.late_device = 0

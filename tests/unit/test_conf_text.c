@@ -148,7 +148,47 @@ live_snapshots_gain_pairs_once(void **state)
     assert_string_equal(some, again);
 }
 
+static void
+assert_vm_mads(const char *arguments, const char *expected)
+{
+    g_autofree char *conf = g_strdup_printf(
+        "# VM_MAD = [ NAME = \"not this\" ]\nVM_MAD = [\n    NAME = \"lxc\",\n    ARGUMENTS = "
+        "\"-t 15 lxc\"\n]\n  VM_MAD = [\n    SUNSTONE_NAME = \"KVM\",\n    NAME = \"kvm\",\n"
+        "    ARGUMENTS = \"%s\",\n    TYPE = \"kvm\" ]\nVM_MAD = [\n    NAME = \"qemu\",\n"
+        "    ARGUMENTS = \"-r 0 kvm\" ]\n",
+        arguments);
+    g_autofree char *text = conf_vm_mads(conf, "x");
+    g_autofree char *whole = g_strconcat(
+        "    kvm: ARGUMENTS = ", expected,
+        "\n    qemu: ARGUMENTS = \"-r 0 kvm -l save=save_x,restore=restore_x\"\n", NULL);
+
+    assert_string_equal(text, whole);
+}
+
+static void
+every_vm_mad_of_kvm_gets_save_and_restore(void **state)
+{
+    (void)state;
+    g_autofree char *none = conf_vm_mads("", "x");
+
+    assert_string_equal(none, "");
+    assert_vm_mads("-t 15 -r 0 kvm -p", "\"-t 15 -r 0 kvm -p -l save=save_x,restore=restore_x\"");
+    assert_vm_mads("-l migrate=migrate_local kvm",
+                   "\"-l migrate=migrate_local,save=save_x,restore=restore_x kvm\"");
+    assert_vm_mads("-l save=save_x,restore=restore_x kvm",
+                   "\"-l save=save_x,restore=restore_x kvm\"");
+    assert_vm_mads("-l autosave=a kvm", "\"-l autosave=a,save=save_x,restore=restore_x kvm\"");
+    assert_vm_mads(
+        "-l deploy,save=save_sp kvm",
+        "\"-l deploy,save=save_sp,restore=restore_x kvm\" (another save or restore stands "
+        "there: only one can)");
+    assert_vm_mads("-l save kvm",
+                   "\"-l save,restore=restore_x kvm\" (another save or restore stands "
+                   "there: only one can)");
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(every_vm_mad_of_kvm_gets_save_and_restore),
     cmocka_unit_test(sections_of_every_driver_are_as_recorded),
     cmocka_unit_test(a_driver_under_another_name_only_changes_its_name),
     cmocka_unit_test(every_driver_says_what_oned_needs),

@@ -151,6 +151,31 @@ linstor_change(LinstorClient *client, const LinstorChange *change, json_t **answ
     return linstor_call(client, &call, answer, error);
 }
 
+bool
+linstor_provider_reads_zeros(const char *provider)
+{
+    return provider && (g_str_has_suffix(provider, "_THIN") || !strcmp(provider, "ZFS") ||
+                        !strcmp(provider, "FILE"));
+}
+
+/* "StoragePool/1/0" is the pool of the second replica, as "NAME,KIND". */
+void
+linstor_take_placed(const json_t *answer, LinstorPlaced *placed)
+{
+    *placed = (LinstorPlaced){.node = g_strdup(linstor_answer_reference(answer, "Node/0"))};
+    for (unsigned i = 0;; i++) {
+        g_autofree char *key = g_strdup_printf("StoragePool/%u/0", i);
+        const char *pool = linstor_answer_reference(answer, key);
+        const char *kind = pool ? strrchr(pool, ',') : NULL;
+        if (!kind)
+            return;
+        if (!linstor_provider_reads_zeros(kind + 1))
+            placed->zeros = LINSTOR_NO;
+        else if (placed->zeros == LINSTOR_UNKNOWN)
+            placed->zeros = LINSTOR_YES;
+    }
+}
+
 json_t *
 linstor_get(LinstorClient *client, const char *path, const char *name, const char *what,
             GError **error)

@@ -35,6 +35,9 @@ typedef struct LinstorChange {
 LinstorResult linstor_change(LinstorClient *client, const LinstorChange *change, json_t **answer,
                              GError **error);
 
+/* From the answer to a call that places replicas. */
+void linstor_take_placed(const json_t *answer, LinstorPlaced *placed);
+
 /* One object. `name`: the definition that it is about, or NULL. NULL with error. New. */
 json_t *linstor_get(LinstorClient *client, const char *path, const char *name, const char *what,
                     GError **error);

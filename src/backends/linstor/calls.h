@@ -66,12 +66,21 @@ typedef struct LinstorNew {
     const char *const *set;    /* properties, or NULL */
 } LinstorNew;
 
+/* Where replicas went, as far as LINSTOR tells with the call: LINSTOR_PLACED_NODES. */
+typedef struct LinstorPlaced {
+    char *node;         /* one that holds a replica, or NULL; the caller frees it */
+    LinstorTruth zeros; /* all pools read as zeros where nothing was written */
+} LinstorPlaced;
+/* Do volumes of that kind of pool? Thick LVM shows what was there before. */
+bool linstor_provider_reads_zeros(const char *provider);
+
 bool linstor_definition_create(LinstorClient *client, const LinstorNew *new, GError **error);
-/* Definition, one volume and replicas, all or nothing. *node (may be NULL) is one that holds a
- * replica, NULL where LINSTOR is too old to say. A second call sets the properties before
- * LINSTOR_SPAWN_PROPS. `place` may be NULL, which alone keeps the group's list of nodes. */
+/* Definition, one volume and replicas, all or nothing. `placed` may be NULL. A second call sets the
+ * properties before LINSTOR_SPAWN_PROPS. `place` may be NULL, which alone keeps the group's list of
+ * nodes. */
 bool linstor_spawn(LinstorClient *client, const LinstorNew *new, guint64 bytes,
-                   const LinstorPlace *place, bool definitions_only, char **node, GError **error);
+                   const LinstorPlace *place, bool definitions_only, LinstorPlaced *placed,
+                   GError **error);
 bool linstor_definition_modify(LinstorClient *client, const char *name, const LinstorProps *props,
                                GError **error);
 bool linstor_definition_regroup(LinstorClient *client, const char *name, const char *group,
@@ -125,20 +134,26 @@ bool linstor_view(LinstorClient *client, const char *name, LinstorSeeResource se
 /* A replica in `pool` on each of the nodes. REFUSED where a node has one already. */
 bool linstor_resource_create(LinstorClient *client, const char *name, const char *const *nodes,
                              const char *pool, GError **error);
-/* Adds what is missing. True too where nothing is. */
+/* Adds what is missing. True too where nothing is. `placed` may be NULL. */
 bool linstor_autoplace(LinstorClient *client, const char *name, const LinstorPlace *place,
-                       GError **error);
+                       LinstorPlaced *placed, GError **error);
 /* The device is on the node afterwards; a replica where `diskful`. NOT_FOUND with the failure
  * LINSTOR_FAIL_NO_POOL where the node has no pool for it. Without DRBD LINSTOR would place a new,
  * empty volume: look at LinstorResource.drbd of another node before. */
 bool linstor_make_available(LinstorClient *client, const char *name, const char *node, bool diskful,
                             GError **error);
+/* The same without a replica, in a diskless pool that the caller names. */
+bool linstor_attach_diskless(LinstorClient *client, const char *name, const char *node,
+                             const char *pool, GError **error);
 /* True where there is none. BUSY while it is open there (after the client's patience). Never for a
  * tie-breaker: look at it before. `*stays` (may be NULL): as tie-breaker. */
 bool linstor_resource_delete(LinstorClient *client, const char *name, const char *node, bool *stays,
                              GError **error);
 
 /* Snapshots. */
+/* The definition, of all, that has a snapshot of this name; NULL with NOT_FOUND. The caller frees
+ * it. */
+char *linstor_find_snapshot(LinstorClient *client, const char *snapshot, GError **error);
 /* Of one definition, oldest first. */
 GPtrArray *linstor_snapshots(LinstorClient *client, const char *name, GError **error);
 /* A snapshot that a satellite failed to take is deleted again. */

@@ -140,7 +140,8 @@ spawn_body(LinstorClient *client, const LinstorNew *new, guint64 bytes, const Li
 
 bool
 linstor_spawn(LinstorClient *client, const LinstorNew *new, guint64 bytes,
-              const LinstorPlace *place, bool definitions_only, char **node, GError **error)
+              const LinstorPlace *place, bool definitions_only, LinstorPlaced *placed,
+              GError **error)
 {
     g_autofree char *path = linstor_path("resource-groups", new->group, "spawn", NULL);
     g_autofree char *what =
@@ -153,13 +154,13 @@ linstor_spawn(LinstorClient *client, const LinstorNew *new, guint64 bytes,
                             .what = what,
                             .body = spawn_body(client, new, bytes, place, definitions_only)};
 
-    if (node)
-        *node = NULL;
+    if (placed)
+        *placed = (LinstorPlaced){0};
     LinstorResult result = linstor_change(client, &change, &answer, &why);
     if (!settle_creation(client, result, new, why, error))
         return false;
-    if (node)
-        *node = g_strdup(linstor_answer_reference(answer, "Node/0"));
+    if (placed)
+        linstor_take_placed(answer, placed);
     LinstorProps props = {.set = new->set};
     if (linstor_has(client, LINSTOR_SPAWN_PROPS) || linstor_props_are_empty(&props))
         return true;

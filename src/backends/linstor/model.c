@@ -39,15 +39,22 @@ strings_of(const json_t *list)
     return (GStrv)g_ptr_array_free(found, FALSE);
 }
 
-static GHashTable *
-props_of(const json_t *map)
+static void
+add_props(GHashTable *props, const json_t *map)
 {
-    GHashTable *props = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     const char *key;
     json_t *value;
 
     json_object_foreach((json_t *)map, key, value) if (json_is_string(value))
         g_hash_table_insert(props, g_strdup(key), g_strdup(json_string_value(value)));
+}
+
+static GHashTable *
+props_of(const json_t *map)
+{
+    GHashTable *props = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+
+    add_props(props, map);
     return props;
 }
 
@@ -328,6 +335,36 @@ numbered(const json_t *list, gint64 number, const char *inner)
     return NULL;
 }
 
+static bool
+has_layer(const json_t *layer, const char *kind)
+{
+    const char *found = json_string_value(json_object_get(layer, "type"));
+    size_t i;
+    json_t *child;
+
+    if (found && !strcmp(found, kind))
+        return true;
+    json_array_foreach(json_object_get(layer, "children"), i,
+                       child) if (has_layer(child, kind)) return true;
+    return false;
+}
+
+/* StandAlone: DRBD has found that both have changes of their own. */
+static void
+take_connections(LinstorResource *resource, const json_t *connections)
+{
+    const char *peer;
+    json_t *connection;
+
+    json_object_foreach((json_t *)connections, peer, connection)
+    {
+        const char *message = json_string_value(json_object_get(connection, "message"));
+        if (message && !strcmp(message, "StandAlone") && !resource->alone)
+            resource->alone = g_strdup(peer);
+        resource->cut_off |= json_is_false(json_object_get(connection, "connected"));
+    }
+}
+
 /* The device as the uppermost layer that we know shows it. */
 static void
 take_layer(LinstorResource *resource, const json_t *layer)
@@ -347,10 +384,12 @@ take_layer(LinstorResource *resource, const json_t *layer)
 
     if (!kind)
         return;
+    resource->encrypted = has_layer(layer, "LUKS");
     resource->drbd = !strcmp(kind, "DRBD");
     if (resource->drbd) {
         volume = numbered(json_object_get(drbd, "drbd_volumes"), 0, "drbd_volume_definition");
         resource->may_promote = truth_of(drbd, "may_promote");
+        take_connections(resource, json_object_get(drbd, "connections"));
     }
     for (guint i = 0; i < G_N_ELEMENTS(lists) && !volume; i++)
         if (!strcmp(kind, lists[i].kind))
@@ -428,6 +467,7 @@ linstor_resource_free(LinstorResource *resource)
     g_free(resource->pool);
     g_free(resource->provider);
     g_free(resource->device);
+    g_free(resource->alone);
     g_free(resource->disk_state);
     g_free(resource);
 }
@@ -466,6 +506,7 @@ linstor_snapshot_parse(const json_t *json, GError **error)
     snapshot->deleting = has_word(flags, "DELETE");
     snapshot->sequence = sequence_of(json);
     snapshot->props = props_of(json_object_get(json, "props"));
+    add_props(snapshot->props, json_object_get(json, "resource_definition_props"));
     json_array_foreach(json_object_get(json, "snapshots"), i, item) snapshot->created_ms =
         MAX(snapshot->created_ms, json_integer_value(json_object_get(item, "create_timestamp")));
     size_of(numbered(json_object_get(json, "volume_definitions"), 0, NULL), "size_kib",

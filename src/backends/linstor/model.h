@@ -61,7 +61,10 @@ typedef enum {
 typedef struct LinstorResource {
     char *definition, *node, *pool, *provider;
     bool diskless, tie_breaker, deleting, inactive, drbd;
-    bool resizing; /* a resize that is not done there yet */
+    bool encrypted; /* its content passes LUKS */
+    char *alone;    /* a node that it does not talk to on purpose: split brain; or NULL */
+    bool cut_off;   /* at least one connection is down */
+    bool resizing;  /* a resize that is not done there yet */
     LinstorTruth in_use, may_promote;
     char *device; /* of volume 0; NULL while it is not known */
     guint64 device_size;

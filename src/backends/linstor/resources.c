@@ -121,8 +121,9 @@ autoplace_body(const LinstorPlace *place)
 
 bool
 linstor_autoplace(LinstorClient *client, const char *name, const LinstorPlace *place,
-                  GError **error)
+                  LinstorPlaced *placed, GError **error)
 {
+    g_autoptr(json_t) answer = NULL;
     g_autofree char *path = linstor_path(RD, name, "autoplace", NULL);
     g_autofree char *what = g_strdup_printf("place '%s'", name);
     LinstorChange change = {.method = "POST",
@@ -133,7 +134,9 @@ linstor_autoplace(LinstorClient *client, const char *name, const LinstorPlace *p
                             /* the count is a total, unless so many more were asked for */
                             .repeatable = place->additional == 0};
 
-    LinstorResult result = linstor_change(client, &change, NULL, error);
+    LinstorResult result = linstor_change(client, &change, &answer, error);
+    if (placed)
+        linstor_take_placed(answer, placed);
     return result == LINSTOR_DONE || result == LINSTOR_SKIPPED;
 }
 
@@ -148,6 +151,27 @@ linstor_make_available(LinstorClient *client, const char *name, const char *node
                             .name = name,
                             .what = what,
                             .body = json_pack("{s:b}", "diskful", diskful),
+                            .repeatable = true};
+
+    LinstorResult result = linstor_change(client, &change, NULL, error);
+    return result == LINSTOR_DONE || result == LINSTOR_SKIPPED;
+}
+
+bool
+linstor_attach_diskless(LinstorClient *client, const char *name, const char *node, const char *pool,
+                        GError **error)
+{
+    g_autofree char *path = linstor_path(RD, name, "resources", NULL);
+    g_autofree char *what =
+        g_strdup_printf("attach '%s' to node '%s' in pool '%s'", name, node, pool);
+    LinstorChange change = {.method = "POST",
+                            .path = path,
+                            .name = name,
+                            .what = what,
+                            .body = json_pack("[{s:{s:s, s:[s], s:{s:s}}}]", "resource",
+                                              "node_name", node, "flags", "DRBD_DISKLESS", "props",
+                                              "StorPoolName", pool),
+                            /* what is there already is as it was asked for */
                             .repeatable = true};
 
     LinstorResult result = linstor_change(client, &change, NULL, error);

@@ -38,6 +38,43 @@ linstor_snapshots(LinstorClient *client, const char *name, GError **error)
     return found;
 }
 
+typedef struct Finding {
+    const char *snapshot;
+    char *definition;
+} Finding;
+
+static bool
+see_snapshot(const json_t *element, void *user, GError **error)
+{
+    Finding *finding = user;
+    g_autoptr(LinstorSnapshot) snapshot = linstor_snapshot_parse(element, error);
+
+    if (snapshot && !finding->definition && !snapshot->deleting &&
+        !g_ascii_strcasecmp(snapshot->name, finding->snapshot))
+        finding->definition = g_strdup(snapshot->definition);
+    return snapshot != NULL;
+}
+
+char *
+linstor_find_snapshot(LinstorClient *client, const char *snapshot, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("look for snapshot '%s'", snapshot);
+    Finding finding = {.snapshot = snapshot};
+    LinstorCall call = {.kind = STEP_READ,
+                        .method = "GET",
+                        .path = "view/snapshots",
+                        .object = "/linstor-site",
+                        .what = what,
+                        .visit = see_snapshot,
+                        .user = &finding};
+
+    if (linstor_call(client, &call, NULL, error) != LINSTOR_DONE)
+        g_clear_pointer(&finding.definition, g_free);
+    else if (!finding.definition)
+        set_error(error, ONEVOL_ERROR_NOT_FOUND, "no resource has a snapshot '%s'", snapshot);
+    return finding.definition;
+}
+
 typedef enum { ABSENT, GOOD, BROKEN } Found;
 
 /* After an answer that was lost, or a failure. */
