@@ -9,7 +9,7 @@ RUN_PACKAGES = qemu-utils e2fsprogs util-linux
 CHECK_PACKAGES = libcmocka-dev bzip2 lz4 xz-utils zstd python3 python3-yaml openssl xfsprogs btrfs-progs mount clang libclang-rt-14-dev \
 	clang-format-14 codespell openssh-server openssh-client iproute2 procps \
 	libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-guest-agent \
-	busybox-static binutils kmod moosefs-master moosefs-chunkserver moosefs-client rsync
+	busybox-static binutils kmod moosefs-master moosefs-chunkserver moosefs-client rsync xorriso
 
 all: build
 
@@ -39,6 +39,7 @@ fuzz: deps
 bench: deps build
 	@/usr/bin/python3 tests/bench/bench.py build/onevol
 	@/usr/bin/python3 tests/bench/bench_mfs.py build/onevol
+	@/usr/bin/python3 tests/bench/bench_linstor.py build/onevol
 	@/usr/bin/python3 tests/bench/bench_import.py build/onevol
 	@/usr/bin/python3 tests/bench/bench_copy.py build/tests/copytool
 	@ninja -C build tests/hosttool && /usr/bin/python3 tests/bench/bench_transport.py build/tests/hosttool
