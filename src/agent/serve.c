@@ -212,7 +212,7 @@ tell_answer(Server *server, Worker *worker)
                   what, (int)worker->pid);
     } else if (worker->hung) {
         set_error(&error, ONEVOL_ERROR_TIMEOUT, "%s showed no sign of life and was ended", what);
-    } else if (worker->term_at) {
+    } else if (worker->term_at && !worker->felled) {
         set_error(&error, ONEVOL_ERROR_CANCELLED, "%s was stopped", what);
     } else {
         set_error(&error, ONEVOL_ERROR_FAILED, "the process of %s died", what);

@@ -226,6 +226,7 @@ reap(Worker *worker)
 
     if (worker->pid > 0 && waitpid(worker->pid, &status, WNOHANG) == worker->pid) {
         worker->pid = 0;
+        worker->felled = WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM && !worker->kill_at;
         if (worker->state != WORKER_ANSWERED)
             worker->state = WORKER_DIED;
     }

@@ -43,6 +43,7 @@ typedef struct Worker {
     gint64 progress_told_at;
     gint64 alive_at;
     gint64 term_at, kill_at; /* when it was told to end; 0: not yet */
+    bool felled;             /* by another hand, even if it was told to end by then */
     bool hung;               /* ended for showing no sign of life */
     bool told;               /* the front-end has its answer */
 } Worker;
