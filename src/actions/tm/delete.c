@@ -22,8 +22,10 @@ remove_checkpoint(Task *task, Host *host, const char *path, gint64 vm_id, GError
 {
     Datastore *datastore = task_datastore(task, datastore_of_directory(path));
     g_autoptr(Volume) checkpoint = checkpoint_volume(datastore, host, vm_id);
+    g_autofree char *text = task_text(task);
 
-    return !checkpoint || volume_remove(checkpoint, error);
+    return !checkpoint ||
+           (volume_lock(checkpoint, text, error) && volume_remove(checkpoint, error));
 }
 
 /* What the predecessor kept the context in goes with the VM. */
