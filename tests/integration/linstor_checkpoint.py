@@ -5,16 +5,12 @@ libvirt is played, by a virsh of the hosts; the real one is in vmm.py.
 
 usage: linstor_checkpoint.py ONEVOL
 """
-import os
 import pathlib
 import sys
-import traceback
 
 sys.dont_write_bytecode = True
-import linstorlab  # noqa: E402
-from linstor_site import SYSTEM, VM, Cloud, Problem, expect, machines  # noqa: E402
+from linstor_site import SYSTEM, VM, Cloud, expect, machines, program  # noqa: E402
 from played_site import Tap, encoded  # noqa: E402
-from twohosts import start  # noqa: E402
 
 DOMAIN, VOLUME = f"one-{VM}", f"one-vm-{VM}-checkpoint"
 MEMORY_KIB = 4096
@@ -153,30 +149,17 @@ def main(outer, onevol):
     try:
         for function in (to_the_other_host_and_back, saved_twice_is_saved, it_has_replicas_of_its_own,
                          a_save_that_fails, no_room_for_it, it_goes_with_the_vm):
-            cloud, problem = Cloud(around, onevol, CHECKPOINT_REPLICA_COUNT="2"), None
+            cloud = Cloud(around, onevol, CHECKPOINT_REPLICA_COUNT="2")
             cloud.make_vm()
-            try:
-                function(cloud, Guests(cloud))
-            except (Problem, AssertionError) as error:
-                problem = error
-            except Exception:  # a case that breaks is a failure like others
-                problem = traceback.format_exc()
-            finally:
-                for host in ("h1", "h2"):
-                    around.on(host, "umount $(command -v virsh); rm -f /var/tmp/state /var/tmp/memory "
-                                    "/var/tmp/fails", check=False)
-                cloud.close()
-            tap.case(function.__name__.replace("_", " "), problem)
+            tap.attempt(function.__name__.replace("_", " "), lambda: function(cloud, Guests(cloud)))
+            for host in ("h1", "h2"):
+                around.on(host, "umount $(command -v virsh); rm -f /var/tmp/state /var/tmp/memory "
+                                "/var/tmp/fails", check=False)
+            cloud.close()
     finally:
         around.lab.close()
     return tap.finish()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    reason = linstorlab.missing()
-    if reason:
-        print(f"1..0 # SKIP {reason}")
-        sys.exit(77)
-    sys.exit(start(os.path.abspath(__file__), main, tools=("virsh",)))
+    program(__file__, __doc__, main, tools=("virsh",))

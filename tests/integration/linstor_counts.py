@@ -6,18 +6,14 @@ table in docs/design/linstor.md. What a backend's function makes, linstor_calls.
 usage: linstor_counts.py ONEVOL [PART OF A DRIVER AND MODE...]
 Prints TAP.
 """
-import os
 import sys
-import traceback
 
 sys.dont_write_bytecode = True
-import linstorlab  # noqa: E402
 from linstor_calls import short  # noqa: E402
 from linstor_site import (EPILOG, IMAGES, MIB, MIGRATE, PROLOG, PROLOG_MIGRATE, RESIZE_POWEROFF,  # noqa: E402
                           REVERT_POWEROFF, SAVEAS_POWEROFF, SNAPSHOT_POWEROFF, SYSTEM, VM, Cloud,
-                          expect, machines)
+                          machines, program)
 from played_site import Tap, encoded  # noqa: E402
-from twohosts import start  # noqa: E402
 
 # At most, for a host without replica, and one disk: linstor_un by snapshot, by copy; linstor by clone.
 MOST = {
@@ -129,23 +125,13 @@ def main(outer, onevol, *wanted):
             if wanted and not any(text in about for text in wanted):
                 continue
             cloud = Cloud(around, onevol, driver, CLONE_MODE=mode)
-            try:
-                Count(cloud, tap, about, column).life()
-                expect(not cloud.lab.violations(), "DRBD would not have allowed it")
-            except Exception:  # a life that breaks off is a failure like others
-                tap.case(f"{about}: the whole life", traceback.format_exc())
-            finally:
-                cloud.close()
+            tap.attempt(f"{about}: the whole life", Count(cloud, tap, about, column).life)
+            tap.case(f"{about}: DRBD would have allowed it", cloud.lab.violations())
+            cloud.close()
     finally:
         around.lab.close()
     return tap.finish()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    reason = linstorlab.missing()
-    if reason:
-        print(f"1..0 # SKIP {reason}")
-        sys.exit(77)
-    sys.exit(start(os.path.abspath(__file__), main))
+    program(__file__, __doc__, main)

@@ -8,15 +8,15 @@ import os
 import subprocess
 import sys
 import time
-import traceback
 
 sys.dont_write_bytecode = True
 import linstorlab  # noqa: E402
 from linstor_site import (EPILOG, IMAGES, MIB, MIGRATE, MIGRATE_UNKNOWN, PROLOG,  # noqa: E402
-                          RESIZE_POWEROFF, SYSTEM, VM, Cloud, Problem, expect, machines, sha)
+                          RESIZE_POWEROFF, SYSTEM, VM, Cloud, Problem, expect, machines,
+                          program, sha)
 from linstor_takeover import data  # noqa: E402
 from played_site import Tap  # noqa: E402
-from twohosts import run as command, start  # noqa: E402
+from twohosts import run as command  # noqa: E402
 
 CASES = []
 
@@ -435,24 +435,11 @@ def main(outer, onevol, *wanted):
         for name, function, driver, lab, attributes in CASES:
             if wanted and not any(text in name for text in wanted):
                 continue
-            problem = None
-            try:
-                run(around, onevol, function, driver, lab, attributes)
-            except (Problem, AssertionError) as error:
-                problem = error
-            except Exception:  # a case that breaks is a failure like others
-                problem = traceback.format_exc()
-            tap.case(name, problem)
+            tap.attempt(name, run, around, onevol, function, driver, lab, attributes)
     finally:
         around.lab.close()
     return tap.finish()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    reason = linstorlab.missing()
-    if reason:
-        print(f"1..0 # SKIP {reason}")
-        sys.exit(77)
-    sys.exit(start(os.path.abspath(__file__), main))
+    program(__file__, __doc__, main)

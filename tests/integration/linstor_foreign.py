@@ -7,15 +7,13 @@ usage: linstor_foreign.py ONEVOL [CASE...]
 """
 import os
 import sys
-import traceback
 
 sys.dont_write_bytecode = True
 import foreign_sds  # noqa: E402
-import linstorlab  # noqa: E402
-from foreign_sds import MIB, Play, Problem, Stock, expect  # noqa: E402
-from linstor_site import IMAGES, MIGRATE_UNKNOWN, SYSTEM, SYSTEM2, VM, Cloud, machines, sha  # noqa: E402
+from foreign_sds import MIB, Play, Stock, expect  # noqa: E402
+from linstor_site import IMAGES, MIGRATE_UNKNOWN, SYSTEM, SYSTEM2, VM, Cloud, machines, program, sha  # noqa: E402
 from played_site import Tap  # noqa: E402
-from twohosts import Vm, start  # noqa: E402
+from twohosts import Vm  # noqa: E402
 
 SIZES = {Play.PERSISTENT: 4, Play.PRIVATE: 6, Play.CDROM: 4}
 IMAGE_OF = {Play.PERSISTENT: 12, Play.PRIVATE: 13, Play.CDROM: 14}
@@ -166,26 +164,12 @@ def main(outer, onevol, *wanted):
             if wanted and not any(text in name for text in wanted):
                 continue
             play = Devices(around, onevol, version, system)
-            problem = None
-            try:
-                what(play)
-            except (Problem, AssertionError) as error:
-                problem = error
-            except Exception as error:  # a case that breaks is a failure like others
-                problem = str(error) if type(error).__name__ == "Problem" else traceback.format_exc()
-            finally:
-                play.close()
-            tap.case(name, problem)
+            tap.attempt(name, what, play)
+            play.close()
     finally:
         around.lab.close()
     return tap.finish()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    reason = linstorlab.missing()
-    if reason:
-        print(f"1..0 # SKIP {reason}")
-        sys.exit(77)
-    sys.exit(start(os.path.abspath(__file__), main))
+    program(__file__, __doc__, main)

@@ -6,18 +6,14 @@ then run again: it ends as if nothing had happened. And killed, then the VM dele
 usage: linstor_kills.py ONEVOL [--all] [DRIVER AND MODE [PART OF AN ACTION'S NAME...]]
 Prints TAP. Without --all a driver and mode beyond the first walks only what it does in its own way.
 """
-import os
 import sys
 import time
-import traceback
 
 sys.dont_write_bytecode = True
-import linstorlab  # noqa: E402
 from linstor_site import (EPILOG, IMAGES, MIB, MIGRATE, PROLOG, PROLOG_MIGRATE, RESIZE_POWEROFF,  # noqa: E402
                           REVERT_POWEROFF, RUNNING, SAVEAS_POWEROFF, SNAPSHOT_POWEROFF, SYSTEM, VM,
-                          Cloud, Problem, machines, sha)
+                          Cloud, machines, program, sha)
 from played_site import Tap  # noqa: E402
-from twohosts import start  # noqa: E402
 
 MOST_STEPS = 120
 # All of an agent's end and a host's clean-up that the next action need not wait for.
@@ -264,25 +260,12 @@ def main(outer, onevol, *wanted):
             cloud = Cloud(around, onevol, driver, CLONE_MODE=mode)
             walk = Walk(cloud, tap, about)
             walk.wanted, walk.only = wanted[1:], None if whole or wanted else only
-            try:
-                walk.life()
-                tap.case(f"{about}: the whole life")
-            except (Problem, AssertionError) as problem:
-                tap.case(f"{about}: the whole life", problem)
-            except Exception:  # a case that breaks is a failure like others
-                tap.case(f"{about}: the whole life", traceback.format_exc())
-            finally:
-                cloud.close()
+            tap.attempt(f"{about}: the whole life", walk.life)
+            cloud.close()
     finally:
         around.lab.close()
     return tap.finish()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    reason = linstorlab.missing()
-    if reason:
-        print(f"1..0 # SKIP {reason}")
-        sys.exit(77)
-    sys.exit(start(os.path.abspath(__file__), main))
+    program(__file__, __doc__, main)

@@ -5,17 +5,18 @@ by one. The test runs as the front-end (twohosts).
 import hashlib
 import json
 import os
+import sys
 import urllib.error
 import urllib.request
 
-from linstorlab import STORE, LinstorLab
+from linstorlab import LinstorLab, missing
 from played_site import encoded
-from twohosts import Machines, Vm, in_arguments
+from twohosts import Machines, Vm, in_arguments, start
 
 IMAGES, SYSTEM, SYSTEM2 = 103, 102, 105
 VM = 7
 MIB = 1 << 20
-# LCM states of opennebula-protocol 2.5
+# LCM states
 (PROLOG, RUNNING, MIGRATE, PROLOG_MIGRATE, PROLOG_RESUME, EPILOG_STOP, EPILOG, SAVEAS, SAVEAS_POWEROFF,
  EPILOG_UNDEPLOY, PROLOG_UNDEPLOY, SNAPSHOT_POWEROFF, REVERT_POWEROFF, DELETE_POWEROFF,
  MIGRATE_UNKNOWN, RESIZE, RESIZE_POWEROFF) = (1, 3, 4, 8, 9, 10, 11, 26, 27, 30, 31, 51, 52, 53, 60, 62,
@@ -33,6 +34,17 @@ def expect(condition, *what):
 
 def machines(outer, **more):
     return Machines(outer, make=lambda names: LinstorLab(names, **more))
+
+
+def program(script, usage, main, **more):
+    """What a test of these does when it is run; ends it."""
+    if len(sys.argv) < 2:
+        sys.exit(usage)
+    reason = missing()
+    if reason:
+        print(f"1..0 # SKIP {reason}")
+        sys.exit(77)
+    sys.exit(start(os.path.abspath(script), main, **more))
 
 
 class Names:

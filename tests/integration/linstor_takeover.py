@@ -5,18 +5,14 @@ they leave is what those would have left.
 
 usage: linstor_takeover.py ONEVOL [CASE...]
 """
-import os
 import re
 import sys
-import traceback
 
 sys.dont_write_bytecode = True
-import linstorlab  # noqa: E402
 from linstor_site import (IMAGES, MIB, PROLOG_MIGRATE, REVERT_POWEROFF, RUNNING,  # noqa: E402
-                          SAVEAS_POWEROFF, SNAPSHOT_POWEROFF, SYSTEM, VM, Cloud, Problem, expect,
-                          machines, sha)
+                          SAVEAS_POWEROFF, SNAPSHOT_POWEROFF, SYSTEM, VM, Cloud, expect, machines,
+                          program, sha)
 from played_site import Tap, encoded  # noqa: E402
-from twohosts import start  # noqa: E402
 
 NEW, OLD = "1.27.0", "1.7.0"
 CASES = []
@@ -318,14 +314,7 @@ def main(outer, onevol, *wanted):
                 else:
                     around = machines(outer, rest=rest)
                 current = rest
-            problem = None
-            try:
-                run(around, onevol, function, driver, attributes)
-            except (Problem, AssertionError) as error:
-                problem = error
-            except Exception:  # a case that breaks is a failure like others
-                problem = traceback.format_exc()
-            tap.case(name, problem)
+            tap.attempt(name, run, around, onevol, function, driver, attributes)
     finally:
         if around:
             around.lab.close()
@@ -333,10 +322,4 @@ def main(outer, onevol, *wanted):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    reason = linstorlab.missing()
-    if reason:
-        print(f"1..0 # SKIP {reason}")
-        sys.exit(77)
-    sys.exit(start(os.path.abspath(__file__), main))
+    program(__file__, __doc__, main)

@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import traceback
 
 
 # Stands for a hypervisor where every guest runs and obeys; tells what it was asked.
@@ -43,6 +44,15 @@ class Tap:
         print(f"{'not ok' if problem else 'ok'} {self.count} - {name}", flush=True)
         for line in str(problem).splitlines() if problem else []:
             print(f"# {line}", flush=True)
+
+    def attempt(self, name, work, *arguments):
+        """A case that fails by whatever `work` raises."""
+        problem = None
+        try:
+            work(*arguments)
+        except Exception:  # pylint: disable=broad-except
+            problem = traceback.format_exc()
+        self.case(name, problem)
 
     def finish(self):
         print(f"1..{self.count}", flush=True)
