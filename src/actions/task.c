@@ -127,8 +127,7 @@ read_message(Task *task, GError **error)
            backend->check(task->datastore, task->datastore->host, facts->base_path, error);
 }
 
-/* The driver by which oned's directory is meant; the directory of a VMM action is its hypervisor's.
- */
+/* The driver by which oned's directory is meant; that of a VMM action is its hypervisor's. */
 static bool
 find_driver(Task *task, GError **error)
 {

@@ -16,9 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* opennebula-protocol 5.5 */
-enum { HOST_DISABLED = 4, HOST_OFFLINE = 8 };
-
 typedef struct Doctor {
     bool json;
     json_t *rows;

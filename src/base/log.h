@@ -2,7 +2,7 @@
 /*
  * Log lines on stderr, in the form that oned's runners understand: "SEVERITY: action: text".
  *
- * oned >= 7.0 takes digits after the severity for an object's id (opennebula-protocol 1.4, seen in
+ * oned >= 7.0 takes digits after the severity for an object's id (src/mad/ruby/
  * DriverExecHelper.rb of 7.4), so the action's name always stands between. From 6.0.3 to 6.10 the
  * whole of stderr becomes the user's error text; log_set_quiet() keeps lines out of it.
  */

@@ -11,19 +11,12 @@
 
 #include <string.h>
 
-/* opennebula-protocol 5.5 */
-enum { HOST_ERROR = 3, HOST_DISABLED = 4, HOST_MONITORING_ERROR = 5, HOST_OFFLINE = 8 };
-
 static bool
 is_unusable(xmlNode *pool, const char *name)
 {
-    for (xmlNode *host = xml_find(pool, "HOST"); host; host = xml_next(host)) {
-        if (!xml_text_is(host, "NAME", name))
-            continue;
-        gint64 state = xml_number(host, "STATE", 0);
-        return state == HOST_ERROR || state == HOST_DISABLED || state == HOST_MONITORING_ERROR ||
-               state == HOST_OFFLINE;
-    }
+    for (xmlNode *host = xml_find(pool, "HOST"); host; host = xml_next(host))
+        if (xml_text_is(host, "NAME", name))
+            return !one_host_is_usable(host);
     return false; /* not one of oned's hosts: a storage server, or the front-end */
 }
 

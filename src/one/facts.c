@@ -224,3 +224,12 @@ one_vm_disk(const OneVm *vm, gint64 disk_id)
     }
     return NULL;
 }
+
+bool
+one_host_is_usable(xmlNode *host)
+{
+    gint64 state = xml_number(host, "STATE", 0);
+
+    return state != HOST_ERROR && state != HOST_DISABLED && state != HOST_MONITORING_ERROR &&
+           state != HOST_OFFLINE;
+}

@@ -2,7 +2,7 @@
 /*
  * What OpenNebula says of datastores, images and VMs, read from its documents.
  *
- * Element names: opennebula-protocol 3.1, 5.3, 5.4 (src/datastore, src/image, src/vm of 5.4-7.4).
+ * Element names: to_xml() in src/datastore, src/image and src/vm of 5.4 to 7.4.
  * Sizes are bytes here, MiB there. Each structure owns its document.
  */
 #pragma once
@@ -77,6 +77,29 @@ typedef struct OneDisk {
     bool sparse; /* SPARSE=NO, inherited since 6.10, wants all space at once */
 } OneDisk;
 
+/* Of OneVm.state and lcm_state, those that matter here: include/VirtualMachine.h of 5.4 to 7.4. */
+typedef enum {
+    VM_ACTIVE = 3,
+    VM_STOPPED = 4,
+    VM_SUSPENDED = 5,
+    VM_POWEROFF = 8,
+    VM_UNDEPLOYED = 9,
+} OneVmState;
+
+typedef enum {
+    LCM_RUNNING = 3,
+    LCM_HOTPLUG_SAVEAS = 26,
+    LCM_HOTPLUG_SAVEAS_POWEROFF = 27,
+    LCM_HOTPLUG_SAVEAS_SUSPENDED = 28,
+    LCM_PROLOG_MIGRATE_UNKNOWN = 60,
+    LCM_PROLOG_MIGRATE_UNKNOWN_FAILURE = 61,
+    LCM_DISK_RESIZE = 62,
+    LCM_DISK_RESIZE_POWEROFF = 63,
+    LCM_DISK_RESIZE_UNDEPLOYED = 64,
+    LCM_HOTPLUG_SAVEAS_UNDEPLOYED = 67,
+    LCM_HOTPLUG_SAVEAS_STOPPED = 68,
+} OneLcmState;
+
 typedef struct OneVm {
     XmlDocument *document;
     xmlNode *node;
@@ -92,3 +115,14 @@ void one_vm_free(OneVm *vm);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(OneVm, one_vm_free)
 /* NULL if the VM has no such disk (the context disk is none of them). */
 const OneDisk *one_vm_disk(const OneVm *vm, gint64 disk_id);
+
+/* Of a HOST element: include/Host.h of 5.4 to 7.4. */
+typedef enum {
+    HOST_ERROR = 3,
+    HOST_DISABLED = 4,
+    HOST_MONITORING_ERROR = 5,
+    HOST_OFFLINE = 8,
+} OneHostState;
+
+/* False for one in these states: nothing is to be begun there. */
+bool one_host_is_usable(xmlNode *host);

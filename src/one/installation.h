@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where this OpenNebula lives and which release it is (opennebula-protocol 1.1, 6.4).
+ * Where this OpenNebula lives and which release it is: ONE_LOCATION and the VERSION file, as
+ * src/mad/sh/scripts_common.sh and src/mad/ruby read them.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Sizes of VM disks for OpenNebula's monitoring: lines on stdout up to 5.10, datagrams to monitord
- * since 5.12 (opennebula-protocol 4.3, 4.5; send_to_monitor of src/mad/sh/scripts_common.sh 7.4).
+ * since 5.12 (send_to_monitor of src/mad/sh/scripts_common.sh 7.4).
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * How a result reaches the user (opennebula-protocol 1.4): the three contracts for stderr.
+ * How a result reaches the user: the three contracts for stderr in
+ * src/mad/ruby/{CommandManager,DriverExecHelper}.rb of 5.4 to 7.4.
  */
 #pragma once
 

@@ -32,7 +32,7 @@ plane_parse(const char *text, Plane *plane)
 }
 
 /* oned >= 5.10 appends the system datastore's driver: clone.ssh; VMM hooks are save.NAME. Nothing
- * is decided from it (the suffix sticks to other disks: opennebula-protocol 2.1). */
+ * is decided from it (src/tm/TransferManager.cc puts it on disks of other drivers too). */
 static char *
 action_without_suffix(const char *action)
 {

@@ -2,8 +2,8 @@
 /*
  * What oned asks: plane, driver, action and arguments, in all forms of 5.4 to 7.4.
  *
- * The forms are told apart by the arguments themselves, never by the release (opennebula-protocol
- * 1.6, 2.7; src/datastore_mad/one_datastore.rb, src/tm_mad/one_tm.rb).
+ * The forms are told apart by the arguments themselves, never by the release
+ * (src/datastore_mad/one_datastore.rb, src/tm_mad/one_tm.rb).
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * XML-RPC to oned: its endpoint, its credentials, its answers (opennebula-protocol 5.1, 5.2).
+ * XML-RPC to oned: its endpoint, its credentials, its answers
+ * (src/oca/ruby/opennebula/client.rb of 5.4).
  */
 #pragma once
 

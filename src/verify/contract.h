@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a runner makes of an action's exit status, stdout and stderr (opennebula-protocol 1.2-1.4).
+ * What a runner makes of an action's exit status, stdout and stderr
+ * (src/mad/ruby/{CommandManager,DriverExecHelper}.rb).
  */
 #pragma once
 

@@ -8,7 +8,7 @@
 #include "verify/play_datastore.h"
 #include "verify/transfer.h"
 
-/* States and LCM states (opennebula-protocol 2.5). */
+/* States and LCM states of include/VirtualMachine.h, 5.4 to 7.4. */
 enum {
     STATE_ACTIVE = 3,
     STATE_STOPPED = 4,

@@ -23,7 +23,7 @@ static const char *const disk_roles[] = {"persistent", "private", "CD-ROM", "sha
                                          "swap",       "file",    "VM",     NULL};
 static const char *const image_roles[] = {"OS", "datablock", "CD-ROM", "file", "datastore", NULL};
 
-/* Names of LCM states, or of states where LCM_STATE is 0 (opennebula-protocol 2.5). */
+/* Names of LCM states, or of states where LCM_STATE is 0 (include/VirtualMachine.h). */
 static const struct {
     int state, lcm_state;
     const char *name;
@@ -74,8 +74,9 @@ static const struct {
     {6, 0,  "done, freed"         },
 };
 
-/* What oned asks for: actions, roles, states separated by '|' (opennebula-protocol 2.3, 2.6, 3.2;
- * snapshots of volatile and read-only disks it refuses itself). */
+/* What oned asks for: actions, roles, states separated by '|' (src/tm/TransferManager.cc,
+ * src/image/ImageManagerActions.cc; snapshots of volatile and read-only disks it refuses itself).
+ */
 typedef struct Expected {
     const char *plane, *action;
     unsigned since; /* which release */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * monitord's UDP port: takes MONITOR_VM messages and unpacks them (opennebula-protocol 4.5).
+ * monitord's UDP port: takes MONITOR_VM messages and unpacks them
+ * (src/monitor/include/MonitorDriverMessages.h).
  */
 #pragma once
 

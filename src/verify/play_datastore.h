@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Datastore actions as one_datastore sends them (opennebula-protocol 1.6 and 3). Each function
+ * Datastore actions as one_datastore sends them (src/datastore_mad/one_datastore.rb). Each function
  * plays one action, judges the answer, and settles; NULL or false means that it failed or was
  * wrong.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * MONITOR of datastores, monitor_ds on hosts, and the disk sizes of VMs that come with it, on
- * stdout before 5.12 and by UDP since (opennebula-protocol 4).
+ * stdout before 5.12 and by UDP since (src/datastore_mad/one_datastore.rb, src/im_mad/remotes).
  */
 #include "base/command.h"
 #include "base/error.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The OpenNebula release that is played, and what it does differently from others
- * (opennebula-protocol 1.3 to 1.6 and 7).
+ * (from its sources).
  */
 #pragma once
 

@@ -214,7 +214,7 @@ backup_action(Player *player, Vm *vm, const char *action, Expectation expectatio
     (void)play_settle(player, row);
 }
 
-/* argv and an empty stdin (opennebula-protocol 2.8). */
+/* argv and an empty stdin (one_vmm_exec.rb). */
 static void
 restore(Player *player, Vm *vm)
 {

@@ -23,7 +23,7 @@ add_disks(Player *player, Vm *vm)
     return true;
 }
 
-/* Everything that hypervisors leave in a VM's directory (opennebula-protocol 2.10). */
+/* Everything that hypervisors leave in a VM's directory. */
 static void
 add_extras(Player *player, Vm *vm)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * oned's XML-RPC interface on 127.0.0.1, answering from the World (opennebula-protocol 5).
+ * oned's XML-RPC interface on 127.0.0.1, answering from the World: the calls of
+ * src/rm that drivers make.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Transfer Manager actions: scripts as oned writes them and one_tm reads them, and the single lines
- * that one_vmm_exec runs (opennebula-protocol 1.5, 1.7, 2).
+ * that one_vmm_exec runs (src/tm/TransferManager.cc, src/tm_mad/one_tm.rb,
+ * src/vmm_mad/exec/one_vmm_exec.rb).
  */
 #pragma once
 

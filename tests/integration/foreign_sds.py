@@ -20,7 +20,7 @@ from twohosts import Machines, Vm, in_arguments, start  # noqa: E402
 IMAGES, SYSTEM, SYSTEM2 = 103, 102, 105
 VM = 7
 MIB = 1 << 20
-# LCM states of opennebula-protocol 2.5
+# LCM states of include/VirtualMachine.h
 PROLOG, RUNNING, MIGRATE, PROLOG_MIGRATE, PROLOG_RESUME, EPILOG_STOP, EPILOG = 1, 3, 4, 8, 9, 10, 11
 EPILOG_UNDEPLOY, PROLOG_UNDEPLOY, MIGRATE_UNKNOWN = 30, 31, 60
 SNAPSHOT_POWEROFF, REVERT_POWEROFF = 51, 52

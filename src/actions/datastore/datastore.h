@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The datastore actions (opennebula-protocol 3), one a file, and what several of them share.
+ * The datastore actions (called by src/datastore_mad/one_datastore.rb), one a file, and what
+ * several of them share.
  *
  * stdout is oned's: exactly one line (none from rm).
  */

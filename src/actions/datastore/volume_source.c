@@ -11,8 +11,6 @@
 
 /* include/Image.h ImageState, include/VirtualMachine.h VmState and LcmState of 5.4-7.4 */
 enum { IMAGE_READY = 1, IMAGE_USED = 2, IMAGE_CLONE = 6 };
-enum { VM_ACTIVE = 3, VM_STOPPED = 4, VM_SUSPENDED = 5, VM_POWEROFF = 8, VM_UNDEPLOYED = 9 };
-enum { LCM_RUNNING = 3 };
 
 static XmlDocument *
 ask(const SourceUrl *url, GError **error)

@@ -17,7 +17,7 @@ refuse_shrink(const OneDisk *facts, const Volume *volume, GError **error)
                      volume->owner, facts->original_size / MIB, facts->size / MIB);
 }
 
-/* CLONE carries a resize: opennebula-protocol 2.4; SIZE > ORIGINAL_SIZE since 5.4. */
+/* CLONE carries a resize: SIZE > ORIGINAL_SIZE since 5.4 (src/tm_mad, clone). */
 static bool
 grow(Volume *volume, const OneDisk *facts, GError **error)
 {

@@ -9,25 +9,17 @@
 
 #include <string.h>
 
-/* LCM states: opennebula-protocol 2.5. In all but the first nothing writes to the disk. */
-enum {
-    HOTPLUG_SAVEAS = 26, /* the guest runs */
-    HOTPLUG_SAVEAS_POWEROFF = 27,
-    HOTPLUG_SAVEAS_SUSPENDED = 28,
-    HOTPLUG_SAVEAS_UNDEPLOYED = 67,
-    HOTPLUG_SAVEAS_STOPPED = 68,
-};
-
-/* In a state that is none of these nobody knows who writes. */
+/* The guest runs in the first, and nothing writes to the disk in the others. In a state that is
+ * none of these nobody knows who writes. */
 static bool
 is_known(const OneVm *vm, GError **error)
 {
     switch (vm->lcm_state) {
-    case HOTPLUG_SAVEAS:
-    case HOTPLUG_SAVEAS_POWEROFF:
-    case HOTPLUG_SAVEAS_SUSPENDED:
-    case HOTPLUG_SAVEAS_UNDEPLOYED:
-    case HOTPLUG_SAVEAS_STOPPED:
+    case LCM_HOTPLUG_SAVEAS:
+    case LCM_HOTPLUG_SAVEAS_POWEROFF:
+    case LCM_HOTPLUG_SAVEAS_SUSPENDED:
+    case LCM_HOTPLUG_SAVEAS_UNDEPLOYED:
+    case LCM_HOTPLUG_SAVEAS_STOPPED:
         return true;
     default:
         return set_error(error, ONEVOL_ERROR_REFUSED,
@@ -75,7 +67,7 @@ tm_cpds(Task *task, char **arguments, GError **error)
     if (!strcmp(from->name, image->name))
         return set_error(error, ONEVOL_ERROR_REFUSED, "'%s' cannot be saved as itself",
                          image->name);
-    if (snapshot < 0 && vm->lcm_state == HOTPLUG_SAVEAS &&
+    if (snapshot < 0 && vm->lcm_state == LCM_HOTPLUG_SAVEAS &&
         !tm_freeze(task, vm, &disk, from, &freeze, error))
         return false;
     return copy(from, snapshot, image, error);

@@ -4,7 +4,7 @@
  *
  * oned calls the system datastore's driver only; that one calls the drivers of the VM's other
  * disks, with its own name as one more argument. Who finds that argument looks after its own disks
- * and calls nobody (opennebula-protocol 2.7; src/tm_mad/tm_common.sh, migrate_other). The stock
+ * and calls nobody (src/tm_mad/tm_common.sh, migrate_other). The stock
  * drivers do not pass failmigrate on (src/tm_mad/common/failmigrate), so nothing may depend on it.
  */
 #include "actions/tm/attached.h"

@@ -26,14 +26,11 @@ place_is_ours(const Task *task, const OneVm *vm, const OneDisk *facts)
                          : !place_is_foreign(task, vm);
 }
 
-/* LCM states in which the source host is dead */
-enum { PROLOG_MIGRATE_UNKNOWN = 60, PROLOG_MIGRATE_UNKNOWN_FAILURE = 61 };
-
 bool
 place_source_is_dead(const OneVm *vm)
 {
-    return vm->lcm_state == PROLOG_MIGRATE_UNKNOWN ||
-           vm->lcm_state == PROLOG_MIGRATE_UNKNOWN_FAILURE;
+    return vm->lcm_state == LCM_PROLOG_MIGRATE_UNKNOWN ||
+           vm->lcm_state == LCM_PROLOG_MIGRATE_UNKNOWN_FAILURE;
 }
 
 bool

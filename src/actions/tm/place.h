@@ -21,7 +21,7 @@ bool place_has_own_directory(const Task *task);
  * datastore of its. */
 bool place_is_ours(const Task *task, const OneVm *vm, const OneDisk *facts);
 
-/* True where oned moves a VM whose host has failed: opennebula-protocol 2.5 */
+/* True where oned moves a VM whose host has failed. */
 bool place_source_is_dead(const OneVm *vm);
 
 /* True where the VM's directory belongs to another driver, whose scripts move it. */
@@ -58,8 +58,8 @@ bool place_clear(const Task *task, const OneVm *vm, const Disk *disk, Datastore 
 bool place_is_shared(Task *task, Host *a, Host *b, const char *path, bool *shared, GError **error);
 
 /* The marker that makes a host report this datastore's space itself: DATASTORE/.monitor holds the
- * driver's name (opennebula-protocol 4.4). Where all hosts share it, there must be none. Another
- * driver's system datastore is left alone. */
+ * driver's name (src/im_mad/remotes, monitor_ds). Where all hosts share it, there must be none.
+ * Another driver's system datastore is left alone. */
 bool place_mark_monitor(Task *task, const OneVm *vm, const Disk *disk, GError **error);
 /* The same for a VM's directory. */
 bool place_mark(Task *task, Host *host, const char *directory, GError **error);

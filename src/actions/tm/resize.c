@@ -7,9 +7,6 @@
 #include "base/error.h"
 #include "base/log.h"
 
-/* LCM states: opennebula-protocol 2.5 */
-enum { DISK_RESIZE = 62, DISK_RESIZE_POWEROFF = 63, DISK_RESIZE_UNDEPLOYED = 64 };
-
 bool
 tm_resize(Task *task, char **arguments, GError **error)
 {
@@ -28,13 +25,13 @@ tm_resize(Task *task, char **arguments, GError **error)
         return set_error(error, ONEVOL_ERROR_REFUSED,
                          "disk %" G_GINT64_FORMAT " is a shareable image, which other VMs write to",
                          disk.id);
-    bool running = vm->lcm_state == DISK_RESIZE;
+    bool running = vm->lcm_state == LCM_DISK_RESIZE;
     if (running && !is_attached(task)) {
         log_info("the VM runs: its hypervisor resizes the disk");
         return true;
     }
-    if (!running && vm->lcm_state != DISK_RESIZE_POWEROFF &&
-        vm->lcm_state != DISK_RESIZE_UNDEPLOYED)
+    if (!running && vm->lcm_state != LCM_DISK_RESIZE_POWEROFF &&
+        vm->lcm_state != LCM_DISK_RESIZE_UNDEPLOYED)
         return set_error(error, ONEVOL_ERROR_REFUSED,
                          "VM %" G_GINT64_FORMAT " is in state %" G_GINT64_FORMAT
                          ", in which disks are not resized",

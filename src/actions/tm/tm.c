@@ -155,13 +155,13 @@ backing_file(Task *task, Disk *disk, const OneVm *vm, const OneDisk *facts, cons
                : own_volume(task, disk, vm, facts, ds_text, ds_id, error);
 }
 
-/* opennebula-protocol 2.5: DISK_RESIZE_UNDEPLOYED, HOTPLUG_SAVEAS_UNDEPLOYED and _STOPPED; STOPPED,
- * UNDEPLOYED */
 static bool
 is_on_no_host(const OneVm *vm)
 {
-    return vm->lcm_state == 64 || vm->lcm_state == 67 || vm->lcm_state == 68 || vm->state == 4 ||
-           vm->state == 9;
+    return vm->lcm_state == LCM_DISK_RESIZE_UNDEPLOYED ||
+           vm->lcm_state == LCM_HOTPLUG_SAVEAS_UNDEPLOYED ||
+           vm->lcm_state == LCM_HOTPLUG_SAVEAS_STOPPED || vm->state == VM_STOPPED ||
+           vm->state == VM_UNDEPLOYED;
 }
 
 /* The data of a VM that is on no host is in the storage; oned names the host that was its last,

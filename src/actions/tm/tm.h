@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The transfer manager's actions (opennebula-protocol 2.2 - 2.4), one a file, in terms of volumes,
- * disks and hosts; and what several of them share.
+ * The transfer manager's actions (src/tm_mad/one_tm.rb, src/tm/TransferManager.cc), one a file, in
+ * terms of volumes, disks and hosts; and what several of them share.
  */
 #pragma once
 

@@ -8,9 +8,6 @@
 
 #include <string.h>
 
-/* opennebula-protocol 5.5 */
-enum { HOST_ERROR = 3, HOST_DISABLED = 4, HOST_MONITORING_ERROR = 5, HOST_OFFLINE = 8 };
-
 /* oned's hosts, asked for once. NULL: oned does not answer. */
 static XmlDocument *
 oned_hosts(void)
@@ -174,10 +171,8 @@ candidates(const Choosing *choosing)
     if (is_usable(choosing, host_frontend()))
         g_ptr_array_add(hosts, host_frontend());
     for (xmlNode *at = pool ? xml_find(xml_root(pool), "HOST") : NULL; at; at = xml_next(at)) {
-        gint64 state = xml_number(at, "STATE", 0);
         g_autofree char *name = xml_text(at, "NAME");
-        if (!name || state == HOST_ERROR || state == HOST_DISABLED ||
-            state == HOST_MONITORING_ERROR || state == HOST_OFFLINE)
+        if (!name || !one_host_is_usable(at))
             continue;
         Host *host = host_named(name, NULL);
         if (host && !host_is_frontend(host) && is_usable(choosing, host))
