@@ -3,6 +3,7 @@
 
 Killing a host's init ends everything in it, mounts too. Needs root; installs nothing.
 """
+import contextlib
 import itertools
 import os
 import shutil
@@ -164,7 +165,8 @@ class Lab:
 
     def stop(self, name):
         process, init = self.nodes.pop(name)
-        os.kill(init, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may have got the signal that ends the test
+            os.kill(init, signal.SIGKILL)
         process.wait()
         subprocess.run(["ip", "netns", "del", f"{self.prefix}-{name}"], stderr=subprocess.DEVNULL)
 
