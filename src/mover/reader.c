@@ -258,8 +258,9 @@ length_to_read(const Reader *reader, const Chunk *chunk)
 {
     guint64 end = (chunk->offset + chunk->length + 4095) / 4096 * 4096;
 
-    return reader->is_device ? (size_t)(MIN(end, reader->device_size) - chunk->offset)
-                             : (size_t)chunk->length;
+    return reader->is_device && chunk->length > 0
+               ? (size_t)(MIN(end, reader->device_size) - chunk->offset)
+               : (size_t)chunk->length;
 }
 
 /* From a file: the chunk that `position` is in, or the hole up to the chunk with the next data. */
