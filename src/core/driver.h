@@ -11,8 +11,8 @@
 /* How volumes are named, and found again by a full parse of a name. */
 typedef struct Naming {
     const char *name;
-    /* A fresh name for an image. Caller frees. */
-    char *(*new_image)(const OneDatastore *facts, gint64 image_id);
+    /* A fresh name for an image; it may look for how others are named there. Caller frees. */
+    char *(*new_image)(Datastore *datastore, gint64 image_id, GError **error);
     /* The SOURCE that oned stores for it. */
     char *(*source_of_image)(const OneDatastore *facts, const char *name);
     /* NULL and REFUSED for a SOURCE that is none of this datastore's. */
@@ -33,6 +33,11 @@ typedef struct Naming {
     /* Volumes that the predecessor may have kept a VM's context in, which is a file now; `disk_id`
      * is the context's. NULL: it never did. The caller frees them. */
     GStrv (*old_contexts)(gint64 vm_id, gint64 disk_id);
+    /* Is this PATH or SOURCE install media: a file that all hosts see, which stays where it is and
+     * VMs get a link to? Then the volume's name is its path. NULL: there are none. */
+    bool (*is_media)(const char *path);
+    /* The predecessor kept swap disks as files in the VM's directory. */
+    bool swap_was_file;
 } Naming;
 
 /* Where the data of a disk is; moves, stops and resizes switch on it. */

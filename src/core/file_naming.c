@@ -6,8 +6,11 @@
 
 /* The random part keeps a database that starts again at image 0 from meeting old files. */
 static char *
-file_new_image(const OneDatastore *facts, gint64 image_id)
+file_new_image(Datastore *datastore, gint64 image_id, GError **error)
 {
+    const OneDatastore *facts = datastore_facts(datastore, error);
+    if (!facts)
+        return NULL;
     return g_strdup_printf("%s/image-%" G_GINT64_FORMAT "-%08x%08x", facts->base_path, image_id,
                            g_random_int(), g_random_int());
 }

@@ -115,6 +115,12 @@ host_expect(Host *host)
         host->begun = remote_session_begin(host->name, NULL);
 }
 
+bool
+host_is_met(const Host *host)
+{
+    return host->session || host->remote || host->failed;
+}
+
 const char *
 host_name(const Host *host)
 {

@@ -31,6 +31,9 @@ void host_add_frontend_name(const char *name);
 /* Something will be asked of it soon: its session is begun, and nobody waits for it yet. */
 void host_expect(Host *host);
 
+/* It has answered, or is known not to: asking it does not wait for a connection. */
+bool host_is_met(const Host *host);
+
 const char *host_name(const Host *host);
 bool host_is_frontend(const Host *host);
 

@@ -196,7 +196,7 @@ loop_checkpoint(gint64 vm_id)
 }
 
 static char *
-loop_new_image(G_GNUC_UNUSED const OneDatastore *facts, gint64 image_id)
+loop_new_image(G_GNUC_UNUSED Datastore *datastore, gint64 image_id, G_GNUC_UNUSED GError **error)
 {
     return g_strdup_printf("one-image-%" G_GINT64_FORMAT, image_id);
 }

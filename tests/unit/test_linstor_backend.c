@@ -151,8 +151,8 @@ static void
 images_are_named_as_the_predecessors_name_them(void **state)
 {
     g_autoptr(OneDatastore) facts = facts_of("");
-    g_autofree char *linbit = linstor_naming.new_image(facts, 7);
-    g_autofree char *un = linstor_un_naming.new_image(facts, 7);
+    g_autofree char *linbit = linstor_naming.new_image(NULL, 7, NULL);
+    g_autofree char *un = linstor_un_naming.new_image(NULL, 7, NULL);
     g_autofree char *linbit_source = linstor_naming.source_of_image(facts, linbit);
     g_autofree char *un_source = linstor_un_naming.source_of_image(facts, un);
     g_autofree char *disk = linstor_naming.disk("/x/disk.2", 12, 2, linbit_source);

@@ -50,6 +50,8 @@ datastore_cp(Task *task, G_GNUC_UNUSED char **arguments, GError **error)
     if (!task->image->path)
         return set_error(error, ONEVOL_ERROR_USAGE, "image %" G_GINT64_FORMAT " has no PATH",
                          task->image->id);
+    if (datastore_is_media(task))
+        return datastore_cp_media(task, error);
     g_autofree char *format = wanted_format(task, facts);
     bool as_is = task->image->type == IMAGE_CDROM || !one_datastore_flag(facts, "CONVERT", true);
     if (!source_open(task, SOURCE_WHOLE, &source, error) ||

@@ -49,10 +49,10 @@ datastore_image(Task *task, GError **error)
 Volume *
 datastore_new_image(Task *task, const char *format, GError **error)
 {
-    const OneDatastore *facts = datastore_facts(task->datastore, error);
-    if (!facts)
+    g_autofree char *name =
+        task->driver->naming->new_image(task->datastore, task->image->id, error);
+    if (!name)
         return NULL;
-    g_autofree char *name = task->driver->naming->new_image(facts, task->image->id);
     g_autofree char *owner = g_strdup_printf("image %" G_GINT64_FORMAT, task->image->id);
     Volume *image =
         volume_new(task->datastore, VOLUME_IMAGE, task->datastore->host, name, owner, format);

@@ -28,5 +28,11 @@ Volume *datastore_image(Task *task, GError **error);
 /* A new image volume for the message's image. `format` may be NULL. */
 Volume *datastore_new_image(Task *task, const char *format, GError **error);
 
+/* Does the message's PATH name install media, which stay files? */
+bool datastore_is_media(const Task *task);
+/* Its volume, found and allowed. */
+Volume *datastore_media(Task *task, GError **error);
+bool datastore_cp_media(Task *task, GError **error);
+
 /* The answer of cp and clone: "SOURCE FORMAT", up to 5.12 "SOURCE". */
 void datastore_print_source(Task *task, const Volume *volume, bool with_format);

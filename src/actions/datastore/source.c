@@ -74,6 +74,18 @@ check_allowed(gpointer data, const char *path, const char *home, GError **error)
                      path, facts->id);
 }
 
+char *
+source_allowed_there(Task *task, Host *host, const char *path, GError **error)
+{
+    Rules rules = {.task = task, .host = host};
+    g_autofree char *normal = path_normal(path, error);
+    g_autofree char *real = normal ? host_resolve(host, normal, error) : NULL;
+
+    if (!real || !check_allowed(&rules, real, NULL, error))
+        return NULL;
+    return g_steal_pointer(&real);
+}
+
 /* Seconds without a byte until a download fails. */
 static unsigned
 silence_ms(const Task *task)

@@ -33,6 +33,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Source, source_clear)
 
 bool source_is_volume(const Source *source);
 
+/* SAFE_DIRS and RESTRICTED_DIRS of the datastore, for a file of `host`, which is not the front-end:
+ * its path without links, if it may be used. The caller frees it. */
+char *source_allowed_there(Task *task, Host *host, const char *path, GError **error);
+
 /* Fills image, an incomplete volume from then on. REFUSED if the source has more than the SIZE that
  * oned was told. */
 bool source_import(Task *task, Source *source, Volume *image, GError **error);

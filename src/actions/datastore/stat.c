@@ -12,6 +12,13 @@
 
 #define PATIENCE (80 * G_USEC_PER_SEC)
 
+static bool
+print_size(guint64 size)
+{
+    printf("%" G_GUINT64_FORMAT "\n", (size + MIB - 1) / MIB);
+    return true;
+}
+
 bool
 datastore_stat(Task *task, G_GNUC_UNUSED char **arguments, GError **error)
 {
@@ -23,6 +30,10 @@ datastore_stat(Task *task, G_GNUC_UNUSED char **arguments, GError **error)
         return false;
     if (!task->image->path)
         return set_error(error, ONEVOL_ERROR_USAGE, "the message does not say what to look at");
+    if (datastore_is_media(task)) {
+        g_autoptr(Volume) media = datastore_media(task, error);
+        return media && print_size(media->virtual_size);
+    }
     if (!source_open(task, SOURCE_HEADER, &source, error))
         return false;
     if (source_is_volume(&source)) {
@@ -32,6 +43,5 @@ datastore_stat(Task *task, G_GNUC_UNUSED char **arguments, GError **error)
     } else if (!source_size(&source, deadline, &size, error)) {
         return false;
     }
-    printf("%" G_GUINT64_FORMAT "\n", (size + MIB - 1) / MIB);
-    return true;
+    return print_size(size);
 }

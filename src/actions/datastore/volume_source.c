@@ -32,9 +32,8 @@ check_access(const Task *task, const SourceUrl *url, xmlNode *object, GError **e
     return false;
 }
 
-/* Checksums, should somebody give them, are of what the volume holds. */
-static bool
-check_sums(const Task *task, const SourceUrl *url, const Endpoint *content, GError **error)
+bool
+volume_check_sums(const Task *task, const char *shown, const Endpoint *content, GError **error)
 {
     static const struct {
         const char *attribute, *algorithm;
@@ -54,7 +53,7 @@ check_sums(const Task *task, const SourceUrl *url, const Endpoint *content, GErr
             return false;
         if (g_ascii_strcasecmp(wanted, found) != 0)
             return set_error(error, ONEVOL_ERROR_CORRUPT, "%s of '%s' is %s, not %s",
-                             sums[i].attribute, url->shown, found, wanted);
+                             sums[i].attribute, shown, found, wanted);
     }
     return true;
 }
@@ -97,8 +96,8 @@ take(Task *task, const SourceUrl *url, Volume *from, const char *format, Volume 
                                   .virtual_size = from->virtual_size,
                                   .length = content.size,
                                   .ours = true};
-    bool done =
-        check_sums(task, url, &content, error) && volume_import_content(image, &import, error);
+    bool done = volume_check_sums(task, url->shown, &content, error) &&
+                volume_import_content(image, &import, error);
     if (!volume_close(from, &content, done ? error : NULL) && done) {
         volume_abandon(image);
         return false;

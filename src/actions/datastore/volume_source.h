@@ -14,5 +14,9 @@
 bool volume_source_import(Task *task, const SourceUrl *url, const char *format, Volume *image,
                           GError **error);
 
+/* MD5, SHA1 and SHA256 of the image, should somebody give them, are those of `content`. */
+bool volume_check_sums(const Task *task, const char *shown, const Endpoint *content,
+                       GError **error);
+
 /* The size in MiB. */
 bool volume_source_size(const SourceUrl *url, guint64 *mib, GError **error);

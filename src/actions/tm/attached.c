@@ -14,11 +14,56 @@ is_attached(const Task *task)
     return task->driver->placement == PLACEMENT_ATTACHED;
 }
 
-/* The disk shows its image; else a volume of the VM's own. */
-static bool
-shows_image(const OneDisk *facts)
+bool
+attached_is_media(const Task *task, const OneDisk *facts)
 {
-    return !facts->clone && facts->source;
+    const Naming *naming = task->driver->naming;
+
+    return facts && facts->source && naming->is_media && naming->is_media(facts->source);
+}
+
+/* The disk shows its image; else a volume of the VM's own. Of install media there is never a copy,
+ * whatever CLONE says (OpenNebula 3 had YES for CD-ROMs). */
+static bool
+shows_image(const Task *task, const OneDisk *facts)
+{
+    return facts->source && (!facts->clone || attached_is_media(task, facts));
+}
+
+static bool
+is_cdrom(const OneDisk *facts)
+{
+    return (facts->type && g_str_has_suffix(facts->type, "CDROM")) ||
+           (facts->readonly && !facts->save);
+}
+
+/* libvirt is told that it is a device, by DISK_TYPE since 6.8 and by TYPE under a system datastore
+ * of another driver (src/vmm/LibVirtDriverKVM.cc, VirtualMachineDisk::set_types): QEMU would not
+ * open a file then. */
+static bool
+is_called_device(const Task *task, const OneDisk *facts)
+{
+    g_autofree char *disk_type = xml_text(facts->node, "DISK_TYPE");
+
+    return !g_strcmp0(facts->type, "BLOCK_CDROM") ||
+           (task->installation->version >= ONE_VERSION(6, 8, 0) && !g_strcmp0(disk_type, "BLOCK"));
+}
+
+bool
+attached_show_media(Task *task, const Disk *disk, const OneDisk *facts, Volume *media,
+                    GError **error)
+{
+    if (!is_cdrom(facts))
+        return set_error(error, ONEVOL_ERROR_REFUSED,
+                         "'%s' is a file that several VMs read: its image must be a CDROM",
+                         media->name);
+    if (is_called_device(task, facts))
+        return set_error(error, ONEVOL_ERROR_REFUSED,
+                         "'%s' is a file, but oned calls disk %" G_GINT64_FORMAT
+                         " a block device, as which no guest would start with it: the image needs "
+                         "DISK_TYPE=FILE in its template",
+                         media->name, facts->id);
+    return disk_publish(disk, media, ATTACH_READ_ONLY, error);
 }
 
 /* Several VMs may have it. */
@@ -58,8 +103,9 @@ attached_volume(Task *task, Disk *disk, const OneVm *vm, const OneDisk *facts, G
 {
     g_autofree char *datastore = g_strdup_printf("%" G_GINT64_FORMAT, facts->datastore_id);
 
-    return shows_image(facts) ? tm_image(task, disk, facts->source, datastore, facts->format, error)
-                              : attached_own(task, disk, vm, facts, NULL);
+    return shows_image(task, facts)
+               ? tm_image(task, disk, facts->source, datastore, facts->format, error)
+               : attached_own(task, disk, vm, facts, NULL);
 }
 
 static const OneDisk *
@@ -71,6 +117,22 @@ facts_of(const OneVm *vm, gint64 id, GError **error)
         set_error(error, ONEVOL_ERROR_NOT_FOUND,
                   "VM %" G_GINT64_FORMAT " has no disk %" G_GINT64_FORMAT, vm->id, id);
     return facts;
+}
+
+/* A swap disk of the predecessor's, which goes where the VM's directory goes. */
+static bool
+is_old_swap(const Task *task, const Disk *disk, const OneDisk *facts, bool *is, GError **error)
+{
+    g_autofree char *target = NULL;
+    DiskForm form;
+
+    *is = false;
+    if (!task->driver->naming->swap_was_file || g_strcmp0(facts->type, "swap") != 0)
+        return true;
+    if (!disk_form(disk, &form, &target, error))
+        return false;
+    *is = form == DISK_IN_PLACE;
+    return true;
 }
 
 /* One disk on its way. */
@@ -160,6 +222,7 @@ attached_move(Task *task, const Location *from, const Location *to, gint64 vm_id
     Host *source = host_named(from->host, error);
     Host *destination = source ? host_named(to->host, error) : NULL;
     g_auto(Move) move = {0};
+    bool in_directory;
 
     if (!destination || !disk_init(&move.old, datastores, source, from->path, vm_id, error) ||
         !disk_init(&move.new, datastores, destination, to->path, vm_id, error) ||
@@ -174,6 +237,9 @@ attached_move(Task *task, const Location *from, const Location *to, gint64 vm_id
     move.mode = tm_attach_mode(facts);
     move.foreign = place_is_foreign(task, vm);
     move.dead = place_source_is_dead(vm);
+    if (!is_old_swap(task, move.dead ? &move.new : &move.old, facts, &in_directory, error) ||
+        in_directory)
+        return in_directory;
 
     VolumeUser user = {vm_id, move.new.id, move.new.datastore_id};
     return (move.old.datastore_id == move.new.datastore_id || is_common(facts) ||
@@ -252,7 +318,7 @@ attached_delete(Task *task, Disk *disk, GError **error)
     g_autoptr(Volume) volume = attached_volume(task, disk, vm, facts, error);
     if (!volume)
         return false;
-    if (shows_image(facts))
+    if (shows_image(task, facts))
         return attached_give_back(task, disk, volume, error);
     return (host_is_frontend(disk->host) || disk_release(disk, volume, ATTACH_WRITE, error)) &&
            volume_remove(volume, error) && unlink_disk(disk, error);
@@ -271,10 +337,14 @@ each_disk(Task *task, const OneVm *vm, const char *directory, Host *host, EachDi
         const OneDisk *facts = g_ptr_array_index(vm->disks, i);
         g_autofree char *path = g_strdup_printf("%s/disk.%" G_GINT64_FORMAT, directory, facts->id);
         g_auto(Disk) disk = {0};
+        bool in_directory;
         if (!place_is_ours(task, vm, facts))
             continue;
-        if (!disk_init(&disk, datastores, host, path, vm->id, error))
+        if (!disk_init(&disk, datastores, host, path, vm->id, error) ||
+            !is_old_swap(task, &disk, facts, &in_directory, error))
             return false;
+        if (in_directory)
+            continue;
         g_autoptr(Volume) volume = attached_volume(task, &disk, vm, facts, error);
         if (!volume || !tm_lock_disk(task, &disk, error) ||
             !step(&disk, volume, is_common(facts) ? tm_attach_mode(facts) : ATTACH_DUAL, error))

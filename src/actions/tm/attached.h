@@ -20,6 +20,12 @@ Volume *attached_volume(Task *task, Disk *disk, const OneVm *vm, const OneDisk *
 /* The VM's own volume for it, beside `image` or in the system datastore. `image` may be NULL. */
 Volume *attached_own(Task *task, Disk *disk, const OneVm *vm, const OneDisk *facts, Volume *image);
 
+/* Install media of the hosts' shared file system (Naming.is_media): the disk is a link to the file,
+ * never a copy. */
+bool attached_is_media(const Task *task, const OneDisk *facts);
+bool attached_show_media(Task *task, const Disk *disk, const OneDisk *facts, Volume *media,
+                         GError **error);
+
 /* mv of one disk: attached where it goes, and no longer where it was. */
 bool attached_move(Task *task, const Location *from, const Location *to, gint64 vm_id,
                    GError **error);

@@ -60,6 +60,8 @@ tm_clone(Task *task, char **arguments, GError **error)
                          "driver '%s' has no files: kernels and ramdisks belong in a datastore of "
                          "another driver",
                          task->driver->name);
+    if (attached_is_media(task, facts))
+        return attached_show_media(task, &disk, facts, image, error);
     g_autoptr(Volume) own = is_attached(task) ? attached_own(task, &disk, vm, facts, image)
                                               : disk_volume(&disk, image->datastore, NULL);
     if (facts && !refuse_shrink(facts, own, error))

@@ -61,6 +61,8 @@ tm_ln(Task *task, char **arguments, GError **error)
         tm_image(task, &disk, arguments[0], arguments[3], facts->format, error);
     if (!image || !volume_require(image, error))
         return false;
+    if (attached_is_media(task, facts))
+        return attached_show_media(task, &disk, facts, image, error);
     if (!place_clear(task, vm, &disk, image->datastore, error))
         return false;
     bool done = place_copies(task, facts) ? bring(&disk, facts, image, error)

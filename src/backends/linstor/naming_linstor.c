@@ -31,7 +31,7 @@ parse(const char *name, LinstorName *parsed)
 }
 
 static char *
-new_image(G_GNUC_UNUSED const OneDatastore *facts, gint64 image_id)
+new_image(G_GNUC_UNUSED Datastore *datastore, gint64 image_id, G_GNUC_UNUSED GError **error)
 {
     return g_strdup_printf(IMAGE "%" G_GINT64_FORMAT, image_id);
 }
