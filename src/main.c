@@ -7,6 +7,7 @@
  *   onevol COMMAND …
  */
 #include "actions/task.h"
+#include "admin/activate.h"
 #include "admin/doctor.h"
 #include "admin/setup.h"
 #include "base/command.h"
@@ -98,6 +99,15 @@ run_doctor(int argc, char **argv)
     return finish(done, error);
 }
 
+static int
+run_activate(int argc, char **argv)
+{
+    GError *error = NULL;
+
+    bool done = activate_command(argc, argv, &error) && flush_answer(&error);
+    return finish(done, error);
+}
+
 /* verify is a program of its own: it alone plays an HTTP server. It lies elsewhere when installed,
  * and is told whom to drive; a later --onevol of the caller's wins. */
 static int
@@ -150,14 +160,15 @@ static const struct {
     const char *name, *usage;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"setup",     "install a driver into OpenNebula's remotes",        run_setup  },
-    {"doctor",    "look on all hosts for what datastores need",        run_doctor },
-    {"verify",    "drive every action as oned does, and compare data", run_verify },
-    {"drivers",   "list drivers, their attributes and actions",        run_drivers},
-    {"tm",        "DRIVER ACTION ARGUMENTS... by hand",                run_plane  },
-    {"datastore", "DRIVER ACTION ARGUMENTS... by hand",                run_plane  },
-    {"vmm",       "HYPERVISOR ACTION ARGUMENTS... by hand",            run_plane  },
-    {"version",   "print the version",                                 run_version},
+    {"setup",     "install a driver into OpenNebula's remotes",        run_setup   },
+    {"doctor",    "look on all hosts for what datastores need",        run_doctor  },
+    {"activate",  "HOST... was booted: give it its volumes again",     run_activate},
+    {"verify",    "drive every action as oned does, and compare data", run_verify  },
+    {"drivers",   "list drivers, their attributes and actions",        run_drivers },
+    {"tm",        "DRIVER ACTION ARGUMENTS... by hand",                run_plane   },
+    {"datastore", "DRIVER ACTION ARGUMENTS... by hand",                run_plane   },
+    {"vmm",       "HYPERVISOR ACTION ARGUMENTS... by hand",            run_plane   },
+    {"version",   "print the version",                                 run_version },
 };
 
 static char *

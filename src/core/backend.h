@@ -93,6 +93,9 @@ struct Backend {
     bool (*check)(Datastore *datastore, Host *host, const char *directory, GError **error);
     /* For `onevol doctor`: calls `note` for each thing that the storage needs on `host`. */
     void (*diagnose)(Datastore *datastore, Host *host, CheckNote note, gpointer data);
+    /* For `onevol activate`: `host` was booted and has again what the records say it had; `note`
+     * for each volume that it lacked. */
+    void (*reattach)(Datastore *datastore, Host *host, CheckNote note, gpointer data);
     /* An incomplete `target` with the content of `source`, both of this backend. */
     bool (*clone)(Volume *source, Volume *target, char **how, GError **error);
     bool (*resize)(Volume *volume, guint64 bytes, GError **error);

@@ -13,6 +13,11 @@ extern const DriverAttribute file_attributes[];
 extern const ConfRow mfs_tm_conf[];
 extern const DriverAttribute mfs_attributes[];
 
+/* And those of the lvm backend: lvm_rows.c. */
+extern const DriverAttribute lvm_attributes[];
+
+extern const Driver driver_clvm;
+extern const Driver driver_gfs2clvm;
 extern const Driver driver_linstor;
 extern const Driver driver_linstor_un;
 extern const Driver driver_lizardfs;

@@ -124,8 +124,9 @@ play_datablocks(Player *player)
 {
     World *world = player->world;
 
-    Image *blocks[] = {datastore_mkfs(player, world->raw, "raw", NULL, 16, true),
-                       datastore_mkfs(player, world->qcow2, "qcow2", NULL, 16, false)};
+    Image *blocks[] = {
+        datastore_mkfs(player, world->raw, "raw", NULL, 16, true),
+        world->raw_only ? NULL : datastore_mkfs(player, world->qcow2, "qcow2", NULL, 16, false)};
     for (size_t i = 0; i < G_N_ELEMENTS(blocks); i++)
         if (blocks[i])
             (void)datastore_clone(player, blocks[i]);

@@ -134,20 +134,21 @@ world_datastore(World *world, int id, const char *name, DatastoreType type, cons
     return datastore;
 }
 
-/* The TM_MAD_CONF rows that differ from NONE, SYSTEM, SHARED=YES. */
+/* The TM_MAD_CONF rows that differ from NONE, SYSTEM, SHARED=YES, and those with DRIVER=raw whose
+ * storage holds nothing else. */
 static void
 set_driver_row(World *world, const char *driver)
 {
     static const struct {
         const char *driver, *ln_target, *clone_target;
-        bool shared;
+        bool shared, raw_only;
     } rows[] = {
-        {"reflink_local", "SYSTEM", "SYSTEM", false},
-        {"linstor",       "NONE",   "SELF",   true },
-        {"gfs2clvm",      "NONE",   "SELF",   true },
-        {"clvm",          "NONE",   "SELF",   true },
-        {"cxm",           "SYSTEM", "SYSTEM", true },
-        {"cxm_local",     "SYSTEM", "SYSTEM", false},
+        {"reflink_local", "SYSTEM", "SYSTEM", false, false},
+        {"linstor",       "NONE",   "SELF",   true,  false},
+        {"gfs2clvm",      "NONE",   "SELF",   true,  true },
+        {"clvm",          "NONE",   "SELF",   true,  true },
+        {"cxm",           "SYSTEM", "SYSTEM", true,  false},
+        {"cxm_local",     "SYSTEM", "SYSTEM", false, false},
     };
 
     world->ln_target = "NONE";
@@ -158,6 +159,7 @@ set_driver_row(World *world, const char *driver)
             world->ln_target = rows[i].ln_target;
             world->clone_target = rows[i].clone_target;
             world->shared = rows[i].shared;
+            world->raw_only = rows[i].raw_only;
         }
 }
 

@@ -854,7 +854,8 @@ lacks(const Fixture *fixture, const Scenario *scenario)
 static const Fixture *const fixtures[] = {
     &fixture_file_raw,         &fixture_file_qcow2,      &fixture_linstor_raw,
     &fixture_linstor_qcow2,    &fixture_linstor_un_copy, &fixture_linstor_un_snapshot,
-    &fixture_linstor_un_thick, &fixture_mfs_raw,         &fixture_mfs_qcow2};
+    &fixture_linstor_un_thick, &fixture_lvm_thick,       &fixture_lvm_snapshot,
+    &fixture_lvm_thin,         &fixture_mfs_raw,         &fixture_mfs_qcow2};
 
 #define NAMED(function)                                                                            \
     {                                                                                              \
@@ -912,6 +913,8 @@ main(int argc, char **argv)
             ways = 0;
         else if (!strcmp(argv[i], "--only") && argv[i + 1])
             only = argv[++i];
+        else if (!strcmp(argv[i], "--case") && argv[i + 1]) /* a pattern of names, as for a shell */
+            cmocka_set_test_filter(argv[++i]);
         else if (!strcmp(argv[i], "--stride") && argv[i + 1])
             stride = (unsigned)strtoul(argv[++i], NULL, 10); /* 0: as 1 */
     }

@@ -32,4 +32,5 @@ typedef struct Fixture {
 extern const Fixture fixture_file_raw, fixture_file_qcow2;
 extern const Fixture fixture_linstor_raw, fixture_linstor_qcow2, fixture_linstor_un_copy,
     fixture_linstor_un_snapshot, fixture_linstor_un_thick;
+extern const Fixture fixture_lvm_thick, fixture_lvm_snapshot, fixture_lvm_thin;
 extern const Fixture fixture_mfs_raw, fixture_mfs_qcow2;

@@ -256,6 +256,13 @@ do_diagnose(const Tool *tool, G_GNUC_UNUSED GError **error)
     return true;
 }
 
+static bool
+do_reattach(const Tool *tool, G_GNUC_UNUSED GError **error)
+{
+    backend_of(tool)->reattach(tool->datastore, tool->host, note_check, tool->out);
+    return true;
+}
+
 static const struct {
     const char *name;
     bool (*run)(const Tool *tool, GError **error);
@@ -279,6 +286,7 @@ static const struct {
     {"usage",      do_usage     },
     {"list",       do_list      },
     {"diagnose",   do_diagnose  },
+    {"reattach",   do_reattach  },
 };
 
 static Datastore *
