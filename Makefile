@@ -10,6 +10,8 @@ CHECK_PACKAGES = libcmocka-dev bzip2 lz4 xz-utils zstd python3 python3-yaml open
 	clang-format-14 codespell openssh-server openssh-client iproute2 procps \
 	libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-guest-agent \
 	busybox-static binutils kmod moosefs-master moosefs-chunkserver moosefs-client rsync xorriso
+# For QEMU guests: unpacked below build/, laid over this machine's root in guests, never installed here.
+LAB_PACKAGES = lvm2 thin-provisioning-tools sudo lvm2-lockd dlm-controld corosync gfs2-utils sanlock
 
 all: build
 
@@ -18,6 +20,10 @@ deps-demo:
 
 deps: deps-demo
 	@tools/install-missing $(CHECK_PACKAGES)
+
+deps-lab: deps
+	@tools/fetch-kernel build/kernel || echo "tests with a Linux guest will be skipped"
+	@tools/fetch-packages build/lab-root $(LAB_PACKAGES) || echo "tests in tests/lab will be skipped"
 
 build:
 	@[ -f build/build.ninja ] || meson setup build --prefix=$(PREFIX)
@@ -29,8 +35,11 @@ demo: deps-demo
 	    { build/onevol verify --driver reflink --directory "$$directory"; status=$$?; \
 	      rm -rf "$$directory"; exit $$status; }
 
-check: deps
+check: deps-lab
 	@tools/check
+
+lab: deps-lab build
+	@tools/lab
 
 fuzz: deps
 	@tools/fuzz-build
@@ -40,6 +49,7 @@ bench: deps build
 	@/usr/bin/python3 tests/bench/bench.py build/onevol
 	@/usr/bin/python3 tests/bench/bench_mfs.py build/onevol
 	@/usr/bin/python3 tests/bench/bench_linstor.py build/onevol
+	@/usr/bin/python3 tests/bench/bench_lvm.py build/onevol
 	@/usr/bin/python3 tests/bench/bench_import.py build/onevol
 	@/usr/bin/python3 tests/bench/bench_copy.py build/tests/copytool
 	@ninja -C build tests/hosttool && /usr/bin/python3 tests/bench/bench_transport.py build/tests/hosttool
@@ -50,4 +60,4 @@ install: build
 clean:
 	rm -rf build build-asan build-fuzz
 
-.PHONY: all deps deps-demo build demo check fuzz bench install clean
+.PHONY: all deps deps-demo deps-lab build demo check lab fuzz bench install clean
