@@ -42,5 +42,5 @@ const Driver driver_clvm = {
     .tm_conf = tm_conf,
     .ds_conf = ds_conf,
     .live_snapshots = file_live_snapshots,
-    .attributes = lvm_attributes,
+    .attributes = clvm_attributes,
 };

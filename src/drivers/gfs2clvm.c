@@ -32,5 +32,5 @@ const Driver driver_gfs2clvm = {
     .tm_conf = tm_conf,
     .ds_conf = file_ds_conf,
     .live_snapshots = file_live_snapshots,
-    .attributes = lvm_attributes,
+    .attributes = gfs2clvm_attributes,
 };

@@ -14,7 +14,8 @@ extern const ConfRow mfs_tm_conf[];
 extern const DriverAttribute mfs_attributes[];
 
 /* And those of the lvm backend: lvm_rows.c. */
-extern const DriverAttribute lvm_attributes[];
+extern const DriverAttribute clvm_attributes[];
+extern const DriverAttribute gfs2clvm_attributes[];
 
 extern const Driver driver_clvm;
 extern const Driver driver_gfs2clvm;
