@@ -424,8 +424,8 @@ def a_predecessors_clones_share_their_origin(lab):
     old = {"driver": "gfs2clvm"}
     with Opened(lab, "kvm1", "lv-one-12-8-0"):
         do(lab, "attach", "lv-one-12-7-0", **old)
-        refused(lab, "is a snapshot", "attach", "lv-one-12-7-0", "dual", host="kvm2", **old)
-        refused(lab, BUSY, "attach", "lv-one-12-7-0", host="kvm2", **old)
+        refused(lab, "is a copy-on-write clone", "attach", "lv-one-12-7-0", "dual", host="kvm2", **old)
+        refused(lab, "as 'lv-one-12-8-0' is", "attach", "lv-one-12-7-0", host="kvm2", **old)
         do(lab, "detach", "lv-one-12-7-0", **old)
         do(lab, "remove", "lv-one-12-7-0", **old)
         check(active(lab, "kvm1") == ["lv-one-12", "lv-one-12-8-0"], active(lab, "kvm1"))
