@@ -12,6 +12,7 @@
 
 struct Digest {
     XXH3_state_t *state;
+    guint64 zeros; /* chunks of zeros since the last one with data */
 };
 
 Digest *
@@ -37,10 +38,21 @@ digest_free(Digest *digest)
 void
 digest_zeros(Digest *digest, guint64 count)
 {
-    static const guint8 constant[DIGEST_LENGTH];
+    digest->zeros += count;
+}
 
-    for (; count > 0; count--)
-        XXH3_128bits_update(digest->state, constant, sizeof constant);
+/* Zeros where a chunk's hash would be, and how many such chunks there were. */
+static void
+end_zeros(Digest *digest)
+{
+    guint8 constant[DIGEST_LENGTH] = {0};
+    guint64 count = GUINT64_TO_LE(digest->zeros);
+
+    if (digest->zeros == 0)
+        return;
+    XXH3_128bits_update(digest->state, constant, sizeof constant);
+    XXH3_128bits_update(digest->state, &count, sizeof count);
+    digest->zeros = 0;
 }
 
 static void
@@ -62,6 +74,7 @@ digest_chunk(Digest *digest, const void *bytes, size_t length)
         digest_zeros(digest, 1);
         return;
     }
+    end_zeros(digest);
     canonical(XXH3_128bits(bytes, length), hash);
     XXH3_128bits_update(digest->state, hash, sizeof hash);
 }
@@ -71,6 +84,7 @@ digest_end(Digest *digest, guint64 size, guint8 result[DIGEST_LENGTH])
 {
     guint64 number = GUINT64_TO_LE(size);
 
+    end_zeros(digest);
     XXH3_128bits_update(digest->state, &number, sizeof number);
     canonical(XXH3_128bits_digest(digest->state), result);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The digest of content on its way: XXH3-128 over the hashes of its 1 MiB chunks, which lie at
- * absolute offsets. A chunk of zeros counts as a constant, so that holes cost nothing and two ends
- * agree however differently they cut the data. Against accidents, not attackers.
+ * absolute offsets. A run of chunks of zeros counts as a constant with its length, so that holes
+ * cost nothing and two ends agree however differently they cut the data. Against accidents, not
+ * attackers.
  */
 #pragma once
 

@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SIZE_LIMIT (1ull << 50) /* of one file: a wrong number must not keep us hashing zeros */
+#define SIZE_LIMIT (1ull << 50) /* of one file: more is a wrong number */
 
 typedef struct Receiver {
     const StreamTarget *target;
