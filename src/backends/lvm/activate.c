@@ -535,9 +535,12 @@ lvm_reattach(Datastore *datastore, Host *host, CheckNote note, gpointer data)
         found.lv = g_ptr_array_index(found.report.volumes, i);
         if (!belongs_to(&found, host))
             continue;
+        /* who only reads it must not keep other readers out */
+        AttachMode mode =
+            lv_has_tag(found.lv, "at", host_name(host)) ? ATTACH_WRITE : ATTACH_READ_ONLY;
         if (lvm_is_active(&found.group, host, found.lv->name, &active, &local) && !active)
-            (void)lvm_switch_on(&found.group, host, found.lv->name,
-                                activation_for(&found, ATTACH_WRITE), &local);
+            (void)lvm_switch_on(&found.group, host, found.lv->name, activation_for(&found, mode),
+                                &local);
         if (!active)
             note(data, found.lv->name, local);
     }
