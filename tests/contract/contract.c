@@ -137,8 +137,8 @@ write_as_guest(const Fixture *fixture, Datastore *datastore, gint64 id, int seed
 
     if (!backend->attach(it, datastore->host, ATTACH_WRITE, &output, error))
         return false;
-    g_autoptr(Argv) argv =
-        argv_new("qemu-img", "convert", "-n", "-f", "raw", "-O", fixture->format, file, output);
+    g_autoptr(Argv) argv = argv_new("qemu-img", "convert", "-n", "-t", "writeback", "-f", "raw",
+                                    "-O", fixture->format, file, output);
     CommandOptions options = {.timeout_ms = SECONDS(60)};
     return command_check(argv, &options, NULL, error) &&
            backend->detach(it, datastore->host, ATTACH_WRITE, error);

@@ -23,6 +23,7 @@ import subprocess
 
 OLD_DATA = b"what an earlier tenant of these blocks has written.."
 OLD_DATA_LIMIT = 64 << 20
+BLKFLSBUF = 0x1261
 
 
 def sparse_copy(source, target):
@@ -105,6 +106,7 @@ class Devices:
         """Both are paths; in place, so that a device of the target stays what it is."""
         if not source.exists():
             return
+        self.empty_caches(target)
         if target.exists():
             temporary = target.with_name(target.name + ".new")
             sparse_copy(source, temporary)
@@ -116,6 +118,7 @@ class Devices:
             sparse_copy(source, target)
         if target.stat().st_size < kib << 10:
             os.truncate(target, kib << 10)
+        self.empty_caches(target)
 
     def snapshot(self, definition, name):
         for number in definition.volumes:
@@ -181,6 +184,15 @@ class Devices:
                                   capture_output=True, text=True)
             self.loop[path] = done.stdout.strip()
         return pathlib.Path(self.loop[path])
+
+    def loops_over(self, path):
+        return [self.loop[path]] if path in self.loop else []
+
+    def empty_caches(self, path):
+        """The last close does, but whoever looks for a free loop device may have it open."""
+        for loop in self.loops_over(path):
+            with open(loop, "rb", buffering=0) as device:
+                fcntl.ioctl(device, BLKFLSBUF)
 
     def forget_loop(self, path):
         if path in self.loop:
@@ -283,9 +295,12 @@ class HostDevices(Devices):
     def resize(self, definition, volume, kib):
         path = self.content(definition, volume.number)
         super().resize(definition, volume, kib)
-        for number in self.loops_of.get(path, {}).values():
-            with open(self.loop_node(number), "rb", buffering=0) as loop:
-                fcntl.ioctl(loop, LOOP_SET_CAPACITY)
+        for loop in self.loops_over(path):
+            with open(loop, "rb", buffering=0) as device:
+                fcntl.ioctl(device, LOOP_SET_CAPACITY)
+
+    def loops_over(self, path):
+        return [self.loop_node(number) for number in self.loops_of.get(path, {}).values()]
 
     def forget_loop(self, path):
         for number in self.loops_of.pop(path, {}).values():
