@@ -104,12 +104,6 @@ class Opened:
         self.lab.on(self.name, f"kill {self.pid}; while kill -0 {self.pid} 2>/dev/null; do sleep 0.1; done")
 
 
-def service_command(name):
-    """What systemd runs on a booted host."""
-    text = (guest.SOURCE / "share/lvm/onevol-activate.service").read_text()
-    return re.search(r"^ExecStart=(.*)$", text, re.M)[1].replace("%H", name)
-
-
 def counted(lab, *words, **options):
     """LVM's commands that sudo ran for it on both hosts: "lvchange 2, lvcreate, lvs"."""
     lab.everywhere(": > /run/sudo.log")
@@ -243,18 +237,18 @@ def last_count(lab, name, process):
     return int(process.communicate(timeout=60)[0])
 
 
-def migrates_live(lab, volume, **attributes):
-    """What counts on kvm1 goes on on kvm2 with the next number."""
-    writer = counting(lab, "kvm1", volume)
-    eventually(lambda: read(lab, "kvm1", volume, 1).strip("\0"), "it counts")
-    do(lab, "attach", volume, "dual", host="kvm2", **attributes)
-    first = last_count(lab, "kvm1", writer)
-    writer = counting(lab, "kvm2", volume)
-    do(lab, "detach", volume, "dual", host="kvm1", **attributes)
-    eventually(lambda: int(read(lab, "kvm2", volume, 9)) > first, "it goes on there")
-    last = last_count(lab, "kvm2", writer)
-    check(last > first > 0 and int(read(lab, "kvm2", volume, 9)) == last, first, last)
-    check(tags(lab, volume, "at") == ["kvm2"] and volume not in active(lab, "kvm1"))
+def migrates_live(lab, volume, source="kvm1", target="kvm2", **attributes):
+    """What counts on the source goes on on the target with the next number."""
+    writer = counting(lab, source, volume)
+    eventually(lambda: read(lab, source, volume, 1).strip("\0"), "it counts")
+    do(lab, "attach", volume, "dual", host=target, **attributes)
+    first = last_count(lab, source, writer)
+    writer = counting(lab, target, volume)
+    do(lab, "detach", volume, "dual", host=source, **attributes)
+    eventually(lambda: int(read(lab, target, volume, 9)) > first, "it goes on there")
+    last = last_count(lab, target, writer)
+    check(last > first > 0 and int(read(lab, target, volume, 9)) == last, first, last)
+    check(tags(lab, volume, "at") == [target] and volume not in active(lab, source))
 
 
 def a_counting_guest_is_migrated_live(lab):
@@ -490,14 +484,14 @@ def a_host_that_does_not_answer_may_still_write(lab):
     check(active(lab, "kvm2") == ["onevol-vm-1-0"])
     check(do(lab, "reattach", host="kvm2") == "ok", "nothing lacks")
     lab.on("kvm2", f"lvchange -an {GROUP}/onevol-vm-1-0")
-    lab.on("kvm2", service_command("kvm2"))
+    lab.start_activation_unit("kvm2")
     check(active(lab, "kvm2") == ["onevol-vm-1-0"], "the host can do it by itself")
     lab.kill("kvm2")
     do(lab, "attach", "onevol-vm-1-0", DEAD_HOST="FENCED")
     check(tags(lab, "onevol-vm-1-0", "at") == ["kvm1"])
     lab.boot("kvm2")
     check(do(lab, "reattach", host="kvm2") == "ok", "it is another's by now")
-    lab.on("kvm2", service_command("kvm2"))
+    lab.start_activation_unit("kvm2")
     check(active(lab, "kvm2") == [])
     do(lab, "remove", "onevol-vm-1-0")
 
@@ -559,6 +553,39 @@ def under_dlm_a_live_migration_needs_shared_activation(lab):
     do(lab, "attach", "onevol-vm-4-0", LVM_ACTIVATION="SHARED")
     migrates_live(lab, "onevol-vm-4-0", LVM_ACTIVATION="SHARED")
     do(lab, "remove", "onevol-vm-4-0", host="kvm2")
+
+
+def under_dlm_a_booted_host_has_what_it_had(lab):
+    """Who reads keeps no reader out, who writes can be migrated live if that was so before."""
+    read_only, written, thin = names = ["onevol-vm-6-0", "onevol-vm-7-0", "onevol-vm-8-0"]
+    shared = {"LVM_ACTIVATION": "SHARED"}
+    for name in names:
+        do(lab, "create", name, SIZE, mode="THIN" if name == thin else "THICK")
+        do(lab, "detach", name)
+    ways = {"the front-end": lambda writers, **mode: do(lab, "reattach", host="kvm2", **mode),
+            "the unit": lambda writers, **mode: lab.start_activation_unit("kvm2", writers)}
+    for way, boot in ways.items():
+        for writers, mode in (("y", {}), ("sy", shared)):
+            do(lab, "attach", read_only, "read", host="kvm2")
+            do(lab, "attach", thin, "read", host="kvm2", mode="THIN")
+            do(lab, "attach", written, host="kvm2", **mode)
+            lab.on("kvm2", f"lvchange -an {GROUP}")
+            check(active(lab, "kvm2") == [], active(lab, "kvm2"))
+            boot(writers, **mode)
+            check(sorted(active(lab, "kvm2")) == names, way, active(lab, "kvm2"))
+            do(lab, "attach", read_only, "read", host="kvm1")
+            do(lab, "detach", read_only, "read", host="kvm1")
+            if mode:
+                migrates_live(lab, written, source="kvm2", target="kvm1", **mode)
+                do(lab, "detach", written, host="kvm1")
+            else:
+                said = lab.on("kvm1", f"lvchange -asy {GROUP}/{written} 2>&1", check=False)
+                check("locked by other host" in said and written not in active(lab, "kvm1"), way, said)
+                do(lab, "detach", written, host="kvm2")
+            do(lab, "detach", read_only, "read", host="kvm2")
+            do(lab, "detach", thin, "read", host="kvm2", mode="THIN")
+    for name in names:
+        do(lab, "remove", name, mode="THIN" if name == thin else "THICK")
 
 
 def under_dlm_a_locked_group_is_waited_for_and_told(lab):
@@ -635,6 +662,7 @@ CASES = [a_group_without_lvmlockd, volumes_made_on_both_hosts_at_once_are_all_th
          a_power_cut_in_a_copy_leaves_nothing_behind, a_host_that_does_not_answer_may_still_write,
          without_the_bridge_nothing_is_changed, under_dlm_each_host_changes_the_group,
          under_dlm_one_host_writes_at_a_time, under_dlm_a_live_migration_needs_shared_activation,
+         under_dlm_a_booted_host_has_what_it_had,
          under_dlm_a_locked_group_is_waited_for_and_told, under_dlm_a_killed_hosts_volume_is_free,
          under_sanlock_each_host_changes_the_group, under_sanlock_one_host_writes_at_a_time,
          under_sanlock_a_killed_hosts_volume_is_free]

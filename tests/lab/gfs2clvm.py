@@ -631,14 +631,8 @@ def who_owns_a_device(lab):
            " ".join(f"{GROUP}/{name}" for name in ours + others))
 
 
-def service_command(host):
-    """What systemd runs on a booted host."""
-    text = (SHARE / "onevol-activate.service").read_text()
-    return re.search(r"^ExecStart=(.*)$", text, re.M)[1].replace("%H", host)
-
-
 def after_a_power_cut(lab):
-    """Nothing is active; then what the tags say is, by the front-end or by the unit's own line."""
+    """Nothing is active; then what the tags say is, by the front-end or by by the unit."""
     cloud = cloud_of(lab)
     vm = cloud.vm(62, cloud.disk(0, OS), cloud.disk(1))
     away = cloud.vm(63, cloud.disk(0))
@@ -658,8 +652,8 @@ def after_a_power_cut(lab):
     check(cloud.command("activate", ONE) == "", "all are there")
     lab.on(ONE, f"lvchange -qq -an {GROUP}")
     check(cloud.devices()[ONE] == [], cloud.devices())
-    lab.on(ONE, service_command(ONE))
-    check(cloud.devices()[ONE] == mine, "the unit's own line", cloud.devices())
+    lab.start_activation_unit(ONE)
+    check(cloud.devices()[ONE] == mine, "by the unit", cloud.devices())
     check(cloud.digest_of(ONE, f"lv-one-{OS}-62-0") == content, "the guest's data")
     done = cloud.call(cloud.onevol, "activate", HOSTS[1])
     check(done.returncode != 0 and given in done.stdout and "FAILED" in done.stdout, done)

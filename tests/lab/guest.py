@@ -413,6 +413,14 @@ class Lab:
         with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
             return list(pool.map(lambda name: self.on(name, script, limit=limit), names))
 
+    def start_activation_unit(self, name, writers=None):
+        """What systemd runs on a booted host; `writers` as a drop-in would set it."""
+        text = (SOURCE / "share/lvm/onevol-activate.service").read_text()
+        writers = writers or re.search(r"^Environment=WRITERS=(.*)$", text, re.M)[1]
+        for command in re.findall(r"^ExecStart=(.*)$", text, re.M):
+            command = command.replace("%H", name).replace("${WRITERS}", writers)
+            self.on(name, command.removeprefix("-"), check=not command.startswith("-"))
+
     def environment(self, **more):
         """For programs that run on the front-end: `ssh` there reaches guests as oneadmin."""
         return self.hosts.environment(**more)
