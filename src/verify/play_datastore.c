@@ -85,13 +85,28 @@ datastore_stat(Player *player, const char *path, Datastore *datastore, guint64 e
     return good;
 }
 
+/* SOURCE without the host that gfs2clvm's begins with. */
+static const char *
+after_host(const World *world, const char *source)
+{
+    const char *colon = world->host_in_source ? strchr(source, ':') : NULL;
+
+    for (guint i = 0; colon && i < world->hosts->len; i++) {
+        const Host *host = world->hosts->pdata[i];
+        if (strlen(host->name) == (size_t)(colon - source) && g_str_has_prefix(source, host->name))
+            return colon + 1;
+    }
+    return source;
+}
+
 /* oned keeps SOURCE as a word of transfer lines and finds the host before a colon. */
 static void
 judge_source(const Player *player, const char *source, Row *row)
 {
     const World *world = player->world;
+    const char *path = after_host(world, source);
 
-    if (strpbrk(source, " \t:") || !*source)
+    if (strpbrk(path, " \t:") || !*path)
         row_problem(row, "a SOURCE without blanks and colons", "'%s'", source);
     for (guint i = 0; i < world->images->len; i++) {
         const Image *image = world->images->pdata[i];
@@ -180,8 +195,13 @@ Image *
 datastore_cp(Player *player, const Import *import)
 {
     GError *error = NULL;
-    Image *image = import_image(player, import, &error);
     PlayAnswer answer;
+
+    if (player->world->raw_only && !g_strcmp0(import->format, "qcow2")) {
+        (void)datastore_cp_refused(player, import);
+        return NULL;
+    }
+    Image *image = import_image(player, import, &error);
 
     if (!image) {
         Row *row = play_check_row(player, "cp", import->what);

@@ -134,21 +134,21 @@ world_datastore(World *world, int id, const char *name, DatastoreType type, cons
     return datastore;
 }
 
-/* The TM_MAD_CONF rows that differ from NONE, SYSTEM, SHARED=YES, and those with DRIVER=raw whose
- * storage holds nothing else. */
+/* The TM_MAD_CONF rows that differ from NONE, SYSTEM, SHARED=YES, those with DRIVER=raw whose
+ * storage holds nothing else, and the SOURCE that begins with a host. */
 static void
 set_driver_row(World *world, const char *driver)
 {
     static const struct {
         const char *driver, *ln_target, *clone_target;
-        bool shared, raw_only;
+        bool shared, raw_only, host_in_source;
     } rows[] = {
-        {"reflink_local", "SYSTEM", "SYSTEM", false, false},
-        {"linstor",       "NONE",   "SELF",   true,  false},
-        {"gfs2clvm",      "NONE",   "SELF",   true,  true },
-        {"clvm",          "NONE",   "SELF",   true,  true },
-        {"cxm",           "SYSTEM", "SYSTEM", true,  false},
-        {"cxm_local",     "SYSTEM", "SYSTEM", false, false},
+        {"reflink_local", "SYSTEM", "SYSTEM", false, false, false},
+        {"linstor",       "NONE",   "SELF",   true,  false, false},
+        {"gfs2clvm",      "NONE",   "SELF",   true,  true,  true },
+        {"clvm",          "NONE",   "SELF",   true,  true,  false},
+        {"cxm",           "SYSTEM", "SYSTEM", true,  false, false},
+        {"cxm_local",     "SYSTEM", "SYSTEM", false, false, false},
     };
 
     world->ln_target = "NONE";
@@ -160,6 +160,7 @@ set_driver_row(World *world, const char *driver)
             world->clone_target = rows[i].clone_target;
             world->shared = rows[i].shared;
             world->raw_only = rows[i].raw_only;
+            world->host_in_source = rows[i].host_in_source;
         }
 }
 

@@ -140,6 +140,7 @@ typedef struct World {
     bool shared;        /* SHARED of its TM_MAD_CONF */
     const char *ln_target, *clone_target;
     bool raw_only;           /* the storage holds no other format */
+    bool host_in_source;     /* SOURCE is HOST:… */
     struct Storage *storage; /* where volumes are devices; NULL: they are files */
     char **attributes, **image_attributes, **system_attributes; /* more of datastores' templates */
     char **host_attributes;
