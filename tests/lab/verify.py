@@ -49,11 +49,6 @@ def start(lab, locking):
         lab.on("kvm1", f"vgcreate {GROUP} /dev/vda")
 
 
-def allow_reverts(lab):
-    """OpenNebula's own list does for all the rest."""
-    lab.everywhere(f"install -m 440 {guest.SOURCE}/share/lvm/onevol-lvm.sudoers /etc/sudoers.d/onevol-lvm")
-
-
 def storage_program(lab, driver):
     """For --storage: asks the SAN, and by ssh as root the guests."""
     packages = guest.packages_root(lab.build) or "/"
@@ -83,7 +78,7 @@ def words_of(lab, tools, what):
 def play(lab, tools, what):
     start(lab, what["locking"])
     if what["attributes"]["LVM_MODE"] != "THICK":
-        allow_reverts(lab)
+        lab.allow_reverts()
     done = subprocess.run(lab.hosts.enter("fe", *words_of(lab, tools, what)), stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=LIMIT, env=lab.environment())
     document = json.loads(done.stdout) if done.stdout else {"actions": [], "ok": 0}

@@ -47,6 +47,7 @@ command_lines_are_as_reviewed(void **state)
     add(text, lvm_remove(group, names));
     add(text, lvm_rename(group, name, "onevol-vm-7-0.old"));
     add(text, lvm_merge(group, "onevol-vm-7-0.snap.1"));
+    add(text, lvm_end_merge(group, "onevol-vm-7-0"));
     add(text, lvm_zero("/dev/vg-one/onevol-vm-7-0", 0));
     add(text, lvm_zero("/dev/vg-one/onevol-vm-7-0", 512));
     assert_golden("lvm.argv", text->str);

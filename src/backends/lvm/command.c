@@ -162,8 +162,8 @@ lvm_activate(const char *group, const char *name, LvmActivation activation)
     Argv *argv = lvm("lvchange");
 
     argv_add(argv, "--yes", "--activate", activations[activation]);
-    if (activation != LVM_OFF)
-        argv_add(argv, "--ignoreactivationskip");
+    if (activation != LVM_OFF) /* a merge is ended by who has the lock, not in the background */
+        argv_add(argv, "--ignoreactivationskip", "--poll", "n");
     argv_add(argv, "--");
     add_volume(argv, group, name);
     return argv;
@@ -228,8 +228,18 @@ lvm_merge(const char *group, const char *snapshot)
 {
     Argv *argv = lvm("lvconvert");
 
-    argv_add(argv, "--yes", "--interval", "1", "--merge", "--");
+    argv_add(argv, "--yes", "--merge", "--");
     add_volume(argv, group, snapshot);
+    return argv;
+}
+
+Argv *
+lvm_end_merge(const char *group, const char *name)
+{
+    Argv *argv = lvm("lvchange");
+
+    argv_add(argv, "--poll", "y", "--");
+    add_volume(argv, group, name);
     return argv;
 }
 

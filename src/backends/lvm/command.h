@@ -44,7 +44,9 @@ Argv *lvm_retag(const char *group, const char *name, const char *const *without,
 Argv *lvm_extend(const char *group, const char *name, guint64 bytes);
 Argv *lvm_rename(const char *group, const char *from, const char *to);
 Argv *lvm_remove(const char *group, const char *const *names);
-/* The origin becomes what the snapshot holds, which is gone then. */
+/* The origin, inactive now, becomes what the snapshot holds while it is active; the snapshot is
+ * gone once lvm_end_merge() finds that done. */
 Argv *lvm_merge(const char *group, const char *snapshot);
+Argv *lvm_end_merge(const char *group, const char *name);
 /* The device reads as zeros from `offset` on. */
 Argv *lvm_zero(const char *device, guint64 offset);

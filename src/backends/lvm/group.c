@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define COMMAND_MS SECONDS(120) /* a busy group: LVM waits for its own locks meanwhile */
-#define MERGE_MS SECONDS(4 * 3600)
 #define RETRIES 20
 #define LOCK_TRIES 10 /* of 60 s */
 
@@ -202,6 +201,14 @@ ask(Group *group, Host *asked, const char *name, LvmReport *report, GError **err
 }
 
 bool
+lvm_ask_there(const Group *group, Host *host, const char *name, LvmReport *report, GError **error)
+{
+    g_autoptr(Argv) argv = lvm_lvs(group->name, name);
+
+    return run_report(group, host, name, argv, report, error);
+}
+
+bool
 lvm_ask(Group *group, Host *host, const char *name, LvmReport *report, GError **error)
 {
     g_autoptr(GError) local = NULL;
@@ -309,11 +316,10 @@ lvm_change(const Group *group, Host *host, const char *name, const Argv *argv, G
 {
     g_autofree char *object = group_object(group, name);
     const char *program = argv_words(argv)[2];
-    unsigned limit = !strcmp(program, "lvconvert") ? MERGE_MS : COMMAND_MS;
 
     for (unsigned try = 0;; try++) {
         g_autoptr(GError) local = NULL;
-        if (host_run(host, STEP_WRITE, object, argv, limit, NULL, &local))
+        if (host_run(host, STEP_WRITE, object, argv, COMMAND_MS, NULL, &local))
             return true;
         if (!group->shared || try == RETRIES || !is_contended(local)) {
             if (strstr(local->message, "insufficient free space") ||

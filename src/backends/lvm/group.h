@@ -41,6 +41,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Group, group_clear)
  * unless nothing is there. */
 bool lvm_ask(Group *group, Host *host, const char *name, LvmReport *report, GError **error);
 
+/* The same by the host itself, which knows how full is what is active there, and how far a merge.
+ */
+bool lvm_ask_there(const Group *group, Host *host, const char *name, LvmReport *report,
+                   GError **error);
+
 /* Where a change of metadata runs that need not run where the volume is active. */
 Host *group_worker(const Group *group, Host *host);
 

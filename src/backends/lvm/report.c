@@ -222,6 +222,13 @@ lv_is_merging(const Lv *lv)
     return *lv->attributes == 'O';
 }
 
+/* man 8 lvs: the fifth of lv_attr */
+bool
+lv_has_failed(const Lv *lv)
+{
+    return strlen(lv->attributes) > 4 && strchr("ISmM", lv->attributes[4]);
+}
+
 guint64
 lv_virtual_size(const Lv *lv, guint64 extent)
 {

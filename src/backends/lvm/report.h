@@ -50,6 +50,8 @@ bool lv_is_thin(const Lv *lv);
 bool lv_is_cow(const Lv *lv);
 /* A snapshot is being merged into it. */
 bool lv_is_merging(const Lv *lv);
+/* A snapshot that is full or cannot be merged: what the kernel says where it is active. */
+bool lv_has_failed(const Lv *lv);
 /* As a guest sees it: what our tag says, if the volume is that size rounded up. */
 guint64 lv_virtual_size(const Lv *lv, guint64 extent);
 /* What a thin one takes of its pool; all of a thick one. */

@@ -10,8 +10,10 @@
 /* 10 MB/s at least, and a week at most */
 #define ZERO_MS(bytes) ((unsigned)MIN(600000 + (bytes) / 10000, (guint64)7 * 86400000))
 #define FREEZE_MS SECONDS(6)
-#define MERGE_WAIT_US (G_GINT64_CONSTANT(3600) * G_USEC_PER_SEC)
+#define MERGE_US (G_GINT64_CONSTANT(4 * 3600) * G_USEC_PER_SEC)
 #define MERGE_LOOK_US 500000
+#define MERGE_LOOK_MAX_US (5 * G_USEC_PER_SEC)
+#define MERGE_END_US (G_GINT64_CONSTANT(60) * G_USEC_PER_SEC)
 
 static char *
 snapshot_name(const Volume *volume, gint64 id)
@@ -270,20 +272,84 @@ require_snapshot(const Volume *volume, const Found *found, const char *name, gin
                      found->group.name, name);
 }
 
-/* Closed everywhere, and active on `host` alone: then a merge begins at once. */
+/* The volume is inactive: merged it is while it is active again. */
 static bool
-reopen(Volume *volume, Found *found, Host *host, GError **error)
-{
-    return found_switch_off(found, host, error) &&
-           found_take(volume, found, host, ATTACH_WRITE, error);
-}
-
-static bool
-merge(const Found *found, Host *host, const char *snapshot, GError **error)
+begin_merge(const Found *found, Host *host, const char *snapshot, GError **error)
 {
     g_autoptr(Argv) argv = lvm_merge(found->group.name, snapshot);
 
-    return lvm_do(&found->group, host, found->lv->name, argv, error);
+    return lvm_do(&found->group, group_worker(&found->group, host), found->lv->name, argv, error);
+}
+
+static bool
+check_merge(const Lv *lv, Host *host, gint64 deadline, GError **error)
+{
+    if (lv_has_failed(lv))
+        return set_error(error, ONEVOL_ERROR_FAILED,
+                         "host '%s' cannot revert '%s', its kernel's log says why", host_name(host),
+                         lv->name);
+    if (lv->data_percent < 0)
+        return set_error(error, ONEVOL_ERROR_BUSY,
+                         "'%s' is not active on host '%s' any more, its revert goes on when it is",
+                         lv->name, host_name(host));
+    return g_get_monotonic_time() < deadline ||
+           set_error(error, ONEVOL_ERROR_TIMEOUT, "'%s' is still being reverted on host '%s'",
+                     lv->name, host_name(host));
+}
+
+/* The kernel copies: that may take long, and nobody else needs to wait. */
+static bool
+await_merge(const Found *found, Host *host, GError **error)
+{
+    gint64 deadline = g_get_monotonic_time() + MERGE_US;
+    gulong pause = MERGE_LOOK_US;
+
+    for (;; pause = MIN(2 * pause, MERGE_LOOK_MAX_US)) {
+        g_auto(LvmReport) now = {0};
+        g_usleep(pause);
+        if (!lvm_ask_there(&found->group, host, found->lv->name, &now, error))
+            return false;
+        const Lv *lv = lvm_report_find(&now, found->lv->name);
+        if (!lv || !lv_is_merging(lv) || lv->data_percent == 0)
+            return true;
+        if (!check_merge(lv, host, deadline, error))
+            return false;
+    }
+}
+
+/* LVM forgets the snapshot then: it is told to under the lock, and does it in the background. */
+static bool
+end_merge(Volume *volume, Found *found, Host *host, GError **error)
+{
+    gint64 deadline = g_get_monotonic_time() + MERGE_END_US;
+
+    if (!found_relock(volume, found, error) || !found_require(volume, found, error))
+        return false;
+    if (!lv_is_merging(found->lv))
+        return true;
+    g_autoptr(Argv) argv = lvm_end_merge(found->group.name, found->lv->name);
+    if (!lvm_change(&found->group, host, found->lv->name, argv, error))
+        return false;
+    while (!step_is_dry_run()) {
+        if (!found_again(volume, found, error) || !found_require(volume, found, error))
+            return false;
+        if (!lv_is_merging(found->lv))
+            return true;
+        if (g_get_monotonic_time() > deadline)
+            return set_error(error, ONEVOL_ERROR_BUSY, "%s is still being reverted", volume->owner);
+        g_usleep(MERGE_LOOK_US);
+    }
+    return true;
+}
+
+/* Locked before and after, not while the kernel merges. */
+static bool
+merge_here(Volume *volume, Found *found, Host *host, GError **error)
+{
+    if (!found_take(volume, found, host, ATTACH_WRITE, error))
+        return false;
+    found_unlock(found);
+    return await_merge(found, host, error) && end_merge(volume, found, host, error);
 }
 
 static bool
@@ -303,8 +369,9 @@ revert_thick(Volume *volume, Found *found, Host *host, const char *name, gint64 
     g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, id);
     g_autofree char *tag = lvm_tag("remake", text);
 
-    if (!reopen(volume, found, host, error) || (keep && !set_tag(found, host, NULL, tag, error)) ||
-        !merge(found, host, name, error))
+    if (!found_switch_off(found, host, error) ||
+        (keep && !set_tag(found, host, NULL, tag, error)) ||
+        !begin_merge(found, host, name, error) || !merge_here(volume, found, host, error))
         return false;
     return !keep || remake(found, host, name, tag, error);
 }
@@ -484,25 +551,14 @@ settle_growth(Volume *volume, Found *found, Host *host, GError **error)
     return found_retag(found, host, gone, here, error);
 }
 
-/* LVM goes on with a merge when the volume is active; the lock, since it changes metadata then. */
 static bool
 settle_merge(Volume *volume, Found *found, Host *host, GError **error)
 {
-    gint64 deadline = g_get_monotonic_time() + MERGE_WAIT_US;
-    bool done = true;
-
-    log_info("waiting for the revert of %s that another run began", volume->owner);
-    if (!group_lock(&found->group, error))
+    log_info("ending the revert of %s that another run began", volume->owner);
+    if (!found_relock(volume, found, error) || !found_require(volume, found, error))
         return false;
-    done = lvm_switch_on(&found->group, host, volume->name,
-                         found->group.shared ? LVM_EXCLUSIVE : LVM_ON, error);
-    while (done && lv_is_merging(found->lv)) {
-        g_usleep(MERGE_LOOK_US);
-        done = found_again(volume, found, error) && found_require(volume, found, error);
-        if (done && g_get_monotonic_time() > deadline)
-            done = set_error(error, ONEVOL_ERROR_BUSY, "%s is still being reverted", volume->owner);
-    }
-    group_unlock(&found->group);
+    bool done = !lv_is_merging(found->lv) || merge_here(volume, found, host, error);
+    found_unlock(found);
     return done;
 }
 
