@@ -374,6 +374,20 @@ def two_actions_at_once_do_not_both_get_it(lab):
     do(lab, "remove", name)
 
 
+def a_snapshot_that_ran_full_is_told(lab):
+    name, some = "onevol-vm-6-0", {"mode": "SNAPSHOT", "SNAPSHOT_PERCENT": 25}
+    lab.allow_reverts()
+    do(lab, "create", name, SIZE, **some)
+    do(lab, "snapshot", name, 0, **some)
+    lab.on("kvm1", f"dd if=/dev/urandom of=/dev/{GROUP}/{name} bs=1M count={SIZE >> 20} oflag=direct status=none")
+    before = lab.on("kvm1", f"sha1sum /dev/{GROUP}/{name}")
+    refused(lab, "ran full", "revert", name, 0, **some)
+    refused(lab, "ran full", "flatten", name, 0, **some)
+    check(lab.on("kvm1", f"sha1sum /dev/{GROUP}/{name}") == before)
+    do(lab, "unsnapshot", name, 0, **some)
+    do(lab, "remove", name, **some)
+
+
 def nobody_waits_for_anothers_revert(lab):
     name, other = "onevol-vm-6-0", "onevol-vm-7-0"
     throttle = "/sys/module/dm_snapshot/parameters/snapshot_copy_throttle"
@@ -715,7 +729,7 @@ CASES = [a_group_without_lvmlockd, volumes_made_on_both_hosts_at_once_are_all_th
          what_one_host_only_can_have_is_not_migrated_live,
          others_volumes_are_never_touched, a_full_or_missing_group_is_told,
          an_untagged_volume_in_the_way_is_refused, two_actions_at_once_do_not_both_get_it,
-         nobody_waits_for_anothers_revert,
+         a_snapshot_that_ran_full_is_told, nobody_waits_for_anothers_revert,
          a_reader_that_is_down_hinders_nobody, a_thin_volume_goes_whole_or_not_at_all,
          a_thin_pool_that_is_full_hurts_its_own_volume_only,
          killed_at_any_step_it_is_done_again_on_another_host,

@@ -272,6 +272,23 @@ require_snapshot(const Volume *volume, const Found *found, const char *name, gin
                      found->group.name, name);
 }
 
+/* LVM looks for itself only where it is active, and what could not be merged would stay so. */
+static bool
+check_not_full(Volume *volume, Found *found, Host *host, const char *name, GError **error)
+{
+    g_auto(LvmReport) now = {0};
+
+    if (!found_take(volume, found, host, ATTACH_WRITE, error) ||
+        !lvm_ask_there(&found->group, host, volume->name, &now, error))
+        return false;
+    const Lv *lv = lvm_report_find(&now, name);
+    return !lv || !lv_has_failed(lv) ||
+           set_error(error, ONEVOL_ERROR_REFUSED,
+                     "the snapshot '%s/%s' ran full and is lost: more changed since than "
+                     "SNAPSHOT_PERCENT has room for",
+                     found->group.name, name);
+}
+
 /* The volume is inactive: merged it is while it is active again. */
 static bool
 begin_merge(const Found *found, Host *host, const char *snapshot, GError **error)
@@ -369,7 +386,8 @@ revert_thick(Volume *volume, Found *found, Host *host, const char *name, gint64 
     g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, id);
     g_autofree char *tag = lvm_tag("remake", text);
 
-    if (!found_switch_off(found, host, error) ||
+    if (!check_not_full(volume, found, host, name, error) ||
+        !found_switch_off(found, host, error) ||
         (keep && !set_tag(found, host, NULL, tag, error)) ||
         !begin_merge(found, host, name, error) || !merge_here(volume, found, host, error))
         return false;
