@@ -191,13 +191,20 @@ import_call(Player *player, const Import *import, Image *image, Expectation expe
     return datastore_call(player, &call, document, image->id, answer);
 }
 
+/* An image that stays qcow2, which raw volumes cannot hold; elsewhere it becomes raw. */
+static bool
+refuses_format(const World *world, const Import *import)
+{
+    return world->raw_only && import->datastore == world->qcow2 && !import->datastore->keep_format;
+}
+
 Image *
 datastore_cp(Player *player, const Import *import)
 {
     GError *error = NULL;
     PlayAnswer answer;
 
-    if (player->world->raw_only && !g_strcmp0(import->format, "qcow2")) {
+    if (refuses_format(player->world, import)) {
         (void)datastore_cp_refused(player, import);
         return NULL;
     }
