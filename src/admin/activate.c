@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/activate.h"
 
+#include "admin/datastores.h"
 #include "base/error.h"
-#include "core/driver.h"
-#include "one/xmlrpc.h"
 
 #include <stdio.h>
 
 typedef struct Count {
-    const Host *host;
+    GPtrArray *hosts;
+    const Host *host; /* of the row that is being made */
     guint given, failed;
 } Count;
 
@@ -23,32 +23,16 @@ note(gpointer data, const char *what, const GError *problem)
            text ? text : "");
 }
 
-static bool
-activate_all(char **names, Count *count, GError **error)
+static void
+reattach_on_hosts(Datastore *datastore, gpointer data)
 {
-    g_autoptr(Installation) installation = installation_find(NULL);
-    g_autoptr(XmlDocument) pool = xmlrpc_document("one.datastorepool.info", NULL, 0, error);
+    Count *count = data;
 
-    if (!pool)
-        return false;
-    for (xmlNode *node = xml_find(xml_root(pool), "DATASTORE"); node; node = xml_next(node)) {
-        g_autofree char *tm_mad = xml_text(node, "TM_MAD");
-        const Driver *driver = driver_named(installation, tm_mad);
-        if (!driver || !driver->backend->reattach)
-            continue;
-        OneDatastore *facts = one_datastore_new(pool, node, error);
-        if (!facts)
-            return false;
-        g_autoptr(Datastore) datastore = datastore_new(driver, facts->id, facts);
-        for (char **name = names; *name; name++) {
-            Host *host = host_named(*name, error);
-            if (!host)
-                return false;
-            count->host = host;
-            driver->backend->reattach(datastore, host, note, count);
-        }
+    for (guint i = 0; datastore->driver->backend->reattach && i < count->hosts->len; i++) {
+        count->host = g_ptr_array_index(count->hosts, i);
+        datastore->driver->backend->reattach(datastore, g_ptr_array_index(count->hosts, i), note,
+                                             count);
     }
-    return true;
 }
 
 bool
@@ -56,7 +40,8 @@ activate_command(int argc, char **argv, GError **error)
 {
     GOptionContext *context = g_option_context_new("HOST...");
     g_autoptr(GError) words = NULL;
-    Count count = {0};
+    g_autoptr(GPtrArray) hosts = g_ptr_array_new();
+    Count count = {.hosts = hosts};
 
     g_option_context_set_summary(context, "Activates on booted hosts the volumes they had before.");
     bool parsed = g_option_context_parse(context, &argc, &argv, &words);
@@ -65,7 +50,13 @@ activate_command(int argc, char **argv, GError **error)
         return set_error(error, ONEVOL_ERROR_USAGE, "activate: %s", words->message);
     if (argc < 2)
         return set_error(error, ONEVOL_ERROR_USAGE, "activate: which hosts?");
-    if (!activate_all(argv + 1, &count, error))
+    for (char **name = argv + 1; *name; name++) {
+        Host *host = host_named(*name, error);
+        if (!host)
+            return false;
+        g_ptr_array_add(hosts, host);
+    }
+    if (!each_datastore(NULL, reattach_on_hosts, &count, error))
         return false;
     return count.failed == 0 ||
            set_error(error, ONEVOL_ERROR_FAILED, "%u of %u volumes could not be activated",

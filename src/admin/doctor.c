@@ -6,6 +6,7 @@
  */
 #include "admin/doctor.h"
 
+#include "admin/datastores.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "core/driver.h"
@@ -19,6 +20,7 @@
 typedef struct Doctor {
     bool json;
     json_t *rows;
+    GPtrArray *hosts;
     guint good, bad;
     /* of the row that is being made */
     Datastore *datastore;
@@ -150,27 +152,13 @@ find_hosts(const char *given, GError **error)
     return g_steal_pointer(&hosts);
 }
 
-static bool
-check_datastores(Doctor *doctor, const char *wanted, GPtrArray *hosts, GError **error)
+static void
+check_on_hosts(Datastore *datastore, gpointer data)
 {
-    g_autoptr(Installation) installation = installation_find(NULL);
-    g_autoptr(XmlDocument) pool = xmlrpc_document("one.datastorepool.info", NULL, 0, error);
+    Doctor *doctor = data;
 
-    if (!pool)
-        return false;
-    for (xmlNode *node = xml_find(xml_root(pool), "DATASTORE"); node; node = xml_next(node)) {
-        g_autofree char *tm_mad = xml_text(node, "TM_MAD");
-        const Driver *driver = driver_named(installation, tm_mad);
-        if (!driver || (wanted && strcmp(wanted, driver->name) != 0 && strcmp(wanted, tm_mad) != 0))
-            continue;
-        OneDatastore *facts = one_datastore_new(pool, node, error);
-        if (!facts)
-            return false;
-        g_autoptr(Datastore) datastore = datastore_new(driver, facts->id, facts);
-        for (guint i = 0; i < hosts->len; i++)
-            check_pair(doctor, datastore, g_ptr_array_index(hosts, i));
-    }
-    return true;
+    for (guint i = 0; i < doctor->hosts->len; i++)
+        check_pair(doctor, datastore, g_ptr_array_index(doctor->hosts, i));
 }
 
 static bool
@@ -218,10 +206,10 @@ doctor_command(int argc, char **argv, GError **error)
     g_autoptr(GPtrArray) list = find_hosts(hosts, error);
     if (!list)
         return false;
-    Doctor doctor = {.json = json, .rows = json_array()};
+    Doctor doctor = {.json = json, .rows = json_array(), .hosts = list};
     if (!json)
         printf("%-9s %-16s %-16s %s\n", "DATASTORE", "HOST", "CHECK", "RESULT");
-    bool done = check_datastores(&doctor, driver, list, error) && report(&doctor, error);
+    bool done = each_datastore(driver, check_on_hosts, &doctor, error) && report(&doctor, error);
     json_decref(doctor.rows);
     return done;
 }
