@@ -54,6 +54,11 @@ bool lvm_switch_on(const Group *group, Host *host, const char *name, LvmActivati
 /* Not active is success; in use is BUSY. */
 bool found_switch_off(const Found *found, Host *host, GError **error);
 
+/* Of a thick volume that `host` has shared, which LVM does not extend: exclusively, and shared
+ * again. Nothing where it would be exclusive anyway. In use is BUSY. */
+bool found_exclude(const Found *found, Host *host, GError **error);
+bool found_share(const Found *found, Host *host, GError **error);
+
 /* No other host than `host` (NULL: none at all) has it; `gone` gets the tags that are wrong then.
  */
 bool found_release(Found *found, Host *host, GPtrArray *gone, GError **error);

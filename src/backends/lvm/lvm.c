@@ -383,6 +383,9 @@ lvm_stat(Volume *volume, bool *exists, GError **error)
     *exists = found.lv && (!lv_tag(found.lv, "token") || volume->mark);
     if (!*exists)
         return true;
+    /* it has the size that it will have when it is opened */
+    if (!volume->mark && lv_tag(found.lv, "growing") && !found_settle(volume, &found, error))
+        return false;
     g_free(volume->format);
     volume->format = g_strdup("raw");
     volume->virtual_size = lv_virtual_size(found.lv, found.report.extent);
@@ -544,12 +547,13 @@ grow_thick(Volume *volume, Found *found, Host *host, guint64 bytes, GError **err
     if (found->lv->size < bytes) {
         g_autoptr(Argv) argv = lvm_extend(found->group.name, volume->name, bytes);
         Host *worker = group_worker(&found->group, host);
-        if (!lvm_do(&found->group, worker, volume->name, argv, error))
+        if (!found_exclude(found, host, error) ||
+            !lvm_do(&found->group, worker, volume->name, argv, error))
             return false;
     }
     found_unlock(found);
     return found_again(volume, found, error) && refresh(found, error) &&
-           lvm_zero_rest(found, host, old, error);
+           lvm_zero_rest(found, host, old, error) && found_share(found, host, error);
 }
 
 static bool

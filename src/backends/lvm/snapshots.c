@@ -559,7 +559,7 @@ settle_growth(Volume *volume, Found *found, Host *host, GError **error)
     found_unlock(found); /* it may take long */
     g_autoptr(Argv) refresh = lvm_refresh(found->group.name, found->lv->name);
     if (!lvm_change(&found->group, host, found->lv->name, refresh, error) ||
-        !lvm_zero_rest(found, host, size, error))
+        !lvm_zero_rest(found, host, size, error) || !found_share(found, host, error))
         return false;
     g_ptr_array_add(gone, growing);
     if (strcmp(without, with) != 0) {
