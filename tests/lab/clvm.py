@@ -625,7 +625,11 @@ def under_dlm_a_live_migration_needs_shared_activation(lab):
     refused(lab, "LVM_ACTIVATION=SHARED", "attach", "onevol-vm-4-0", "dual", host="kvm2")
     do(lab, "detach", "onevol-vm-4-0")
     do(lab, "attach", "onevol-vm-4-0", LVM_ACTIVATION="SHARED")
+    with Opened(lab, "kvm1", "onevol-vm-4-0"):
+        do(lab, "resize", "onevol-vm-4-0", 2 * SIZE, LVM_ACTIVATION="SHARED")
+    check(lab.on("kvm1", f"blockdev --getsize64 /dev/{GROUP}/onevol-vm-4-0").strip() == str(2 * SIZE))
     migrates_live(lab, "onevol-vm-4-0", LVM_ACTIVATION="SHARED")
+    check(lab.on("kvm2", f"blockdev --getsize64 /dev/{GROUP}/onevol-vm-4-0").strip() == str(2 * SIZE))
     do(lab, "remove", "onevol-vm-4-0", host="kvm2")
 
 
@@ -712,6 +716,13 @@ def under_sanlock_one_host_writes_at_a_time(lab):
         refused(lab, BUSY, "attach", name, host="kvm2")
     do(lab, "attach", name, host="kvm2")
     check(name not in active(lab, "kvm1") and read(lab, "kvm2", name, 3) == "one")
+    do(lab, "detach", name, host="kvm2")
+    do(lab, "attach", name, host="kvm2", LVM_ACTIVATION="SHARED")
+    with Opened(lab, "kvm2", name):
+        do(lab, "resize", name, 8 << 20, host="kvm2", LVM_ACTIVATION="SHARED")
+    check(lab.on("kvm2", f"blockdev --getsize64 /dev/{GROUP}/{name}").strip() == str(8 << 20))
+    do(lab, "detach", name, host="kvm2", LVM_ACTIVATION="SHARED")
+    do(lab, "attach", name, host="kvm2")
 
 
 def under_sanlock_a_killed_hosts_volume_is_free(lab):

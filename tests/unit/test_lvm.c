@@ -43,7 +43,8 @@ command_lines_are_as_reviewed(void **state)
     add(text, lvm_activate(group, name, LVM_SHARED));
     add(text, lvm_refresh(group, name));
     add(text, lvm_retag(group, name, old, tags));
-    add(text, lvm_extend(group, name, 8192));
+    add(text, lvm_extend(group, name, 8192, false));
+    add(text, lvm_extend(group, name, 8192, true));
     add(text, lvm_remove(group, names));
     add(text, lvm_rename(group, name, "onevol-vm-7-0.old"));
     add(text, lvm_merge(group, "onevol-vm-7-0.snap.1"));
@@ -70,7 +71,7 @@ basic_actions_need_only_what_opennebulas_sudoers_allow(void **state)
                      lvm_activate("g", "n", LVM_ON),
                      lvm_refresh("g", "n"),
                      lvm_retag("g", "n", NULL, NULL),
-                     lvm_extend("g", "n", 512),
+                     lvm_extend("g", "n", 512, false),
                      lvm_remove("g", (const char *const[]){"n", NULL})};
 
     for (guint i = 0; i < G_N_ELEMENTS(basic); i++) {

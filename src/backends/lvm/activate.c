@@ -387,27 +387,10 @@ activation_for(const Found *found, AttachMode mode)
     return mode == ATTACH_WRITE && !group->activate_shared ? LVM_EXCLUSIVE : LVM_SHARED;
 }
 
-static bool
-reopen(const Found *found, Host *host, LvmActivation activation, GError **error)
-{
-    return activation_for(found, ATTACH_WRITE) != LVM_SHARED ||
-           (found_switch_off(found, host, error) &&
-            lvm_switch_on(&found->group, host, found->lv->name, activation, error));
-}
-
 bool
-found_exclude(const Found *found, Host *host, GError **error)
+found_is_shared(const Found *found)
 {
-    if (reopen(found, host, LVM_EXCLUSIVE, error))
-        return true;
-    g_prefix_error(error, "what is active shared (LVM_ACTIVATION) cannot grow while it is used: ");
-    return false;
-}
-
-bool
-found_share(const Found *found, Host *host, GError **error)
-{
-    return reopen(found, host, LVM_SHARED, error);
+    return activation_for(found, ATTACH_WRITE) == LVM_SHARED;
 }
 
 static bool

@@ -39,6 +39,8 @@ bool found_require(const Volume *volume, const Found *found, GError **error);
 bool found_check_instance(const Volume *volume, const Found *found, GError **error);
 /* It can be active on one host only. */
 bool found_is_single(const Found *found);
+/* Who writes to it has it under a shared lock of lvmlockd's (LVM_ACTIVATION). */
+bool found_is_shared(const Found *found);
 /* The host that has it to write, or has it at all if only one can, else `host`. NULL on failure. */
 Host *found_host(const Found *found, Host *host, GError **error);
 /* Tags of it change, if there is anything to change. Both may be NULL. */
@@ -53,11 +55,6 @@ bool lvm_switch_on(const Group *group, Host *host, const char *name, LvmActivati
                    GError **error);
 /* Not active is success; in use is BUSY. */
 bool found_switch_off(const Found *found, Host *host, GError **error);
-
-/* Of a thick volume that `host` has shared, which LVM does not extend: exclusively, and shared
- * again. Nothing where it would be exclusive anyway. In use is BUSY. */
-bool found_exclude(const Found *found, Host *host, GError **error);
-bool found_share(const Found *found, Host *host, GError **error);
 
 /* No other host than `host` (NULL: none at all) has it; `gone` gets the tags that are wrong then.
  */

@@ -192,11 +192,13 @@ lvm_retag(const char *group, const char *name, const char *const *without, const
 }
 
 Argv *
-lvm_extend(const char *group, const char *name, guint64 bytes)
+lvm_extend(const char *group, const char *name, guint64 bytes, bool shared)
 {
     Argv *argv = lvm("lvextend");
 
     argv_add(argv, "--yes");
+    if (shared) /* else it wants an exclusive lock; who has it active is told by lvm_refresh() */
+        argv_add(argv, "--lockopt", "shupdate,norefresh");
     add_bytes(argv, "--size", bytes);
     argv_add(argv, "--");
     add_volume(argv, group, name);

@@ -41,7 +41,8 @@ Argv *lvm_refresh(const char *group, const char *name);
 /* Either may be NULL, both end with NULL. */
 Argv *lvm_retag(const char *group, const char *name, const char *const *without,
                 const char *const *with);
-Argv *lvm_extend(const char *group, const char *name, guint64 bytes);
+/* `shared`: it is active under a shared lock, on this host and perhaps others. */
+Argv *lvm_extend(const char *group, const char *name, guint64 bytes, bool shared);
 Argv *lvm_rename(const char *group, const char *from, const char *to);
 Argv *lvm_remove(const char *group, const char *const *names);
 /* The origin, inactive now, becomes what the snapshot holds while it is active; the snapshot is

@@ -545,15 +545,15 @@ grow_thick(Volume *volume, Found *found, Host *host, guint64 bytes, GError **err
     if (complete && !migrating && !found_take(volume, found, host, ATTACH_WRITE, error))
         return false;
     if (found->lv->size < bytes) {
-        g_autoptr(Argv) argv = lvm_extend(found->group.name, volume->name, bytes);
+        g_autoptr(Argv) argv =
+            lvm_extend(found->group.name, volume->name, bytes, found_is_shared(found));
         Host *worker = group_worker(&found->group, host);
-        if (!found_exclude(found, host, error) ||
-            !lvm_do(&found->group, worker, volume->name, argv, error))
+        if (!lvm_do(&found->group, worker, volume->name, argv, error))
             return false;
     }
     found_unlock(found);
     return found_again(volume, found, error) && refresh(found, error) &&
-           lvm_zero_rest(found, host, old, error) && found_share(found, host, error);
+           lvm_zero_rest(found, host, old, error);
 }
 
 static bool
@@ -563,7 +563,7 @@ grow_thin(Volume *volume, Found *found, Host *host, guint64 bytes, GError **erro
         return false;
     if (found->lv->size >= bytes)
         return true;
-    g_autoptr(Argv) argv = lvm_extend(found->group.name, volume->name, bytes);
+    g_autoptr(Argv) argv = lvm_extend(found->group.name, volume->name, bytes, false);
     return lvm_do(&found->group, host, volume->name, argv, error) &&
            found_again(volume, found, error);
 }

@@ -99,7 +99,7 @@ lvm_fit_pool(const Found *found, Host *host, guint64 bytes, guint snapshots, GEr
                          found->lv->name, found->lv->pool);
     if (pool->size >= wanted)
         return true;
-    g_autoptr(Argv) argv = lvm_extend(found->group.name, pool->name, wanted);
+    g_autoptr(Argv) argv = lvm_extend(found->group.name, pool->name, wanted, false);
     return lvm_do(&found->group, host, found->lv->name, argv, error);
 }
 
@@ -559,7 +559,7 @@ settle_growth(Volume *volume, Found *found, Host *host, GError **error)
     found_unlock(found); /* it may take long */
     g_autoptr(Argv) refresh = lvm_refresh(found->group.name, found->lv->name);
     if (!lvm_change(&found->group, host, found->lv->name, refresh, error) ||
-        !lvm_zero_rest(found, host, size, error) || !found_share(found, host, error))
+        !lvm_zero_rest(found, host, size, error))
         return false;
     g_ptr_array_add(gone, growing);
     if (strcmp(without, with) != 0) {
