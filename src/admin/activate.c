@@ -29,9 +29,9 @@ reattach_on_hosts(Datastore *datastore, gpointer data)
     Count *count = data;
 
     for (guint i = 0; datastore->driver->backend->reattach && i < count->hosts->len; i++) {
-        count->host = g_ptr_array_index(count->hosts, i);
-        datastore->driver->backend->reattach(datastore, g_ptr_array_index(count->hosts, i), note,
-                                             count);
+        Host *host = g_ptr_array_index(count->hosts, i);
+        count->host = host;
+        datastore->driver->backend->reattach(datastore, host, note, count);
     }
 }
 

@@ -381,10 +381,14 @@ def a_snapshot_that_ran_full_is_told(lab):
     do(lab, "snapshot", name, 0, **some)
     lab.on("kvm1", f"dd if=/dev/urandom of=/dev/{GROUP}/{name} bs=1M count={SIZE >> 20} oflag=direct status=none")
     before = lab.on("kvm1", f"sha1sum /dev/{GROUP}/{name}")
+    do(lab, "snapshot", name, 1, **some)  # a younger one is no less there after a refusal
     refused(lab, "ran full", "revert", name, 0, **some)
     refused(lab, "ran full", "flatten", name, 0, **some)
     check(lab.on("kvm1", f"sha1sum /dev/{GROUP}/{name}") == before)
-    do(lab, "unsnapshot", name, 0, **some)
+    do(lab, "detach", name, **some)
+    refused(lab, "ran full", "flatten", name, 0, **some)
+    for number in (0, 1):
+        do(lab, "unsnapshot", name, number, **some)
     do(lab, "remove", name, **some)
 
 

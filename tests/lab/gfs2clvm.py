@@ -632,7 +632,7 @@ def who_owns_a_device(lab):
 
 
 def after_a_power_cut(lab):
-    """Nothing is active; then what the tags say is, by the front-end or by by the unit."""
+    """Nothing is active; then what the tags say is, by the front-end or by the unit."""
     cloud = cloud_of(lab)
     vm = cloud.vm(62, cloud.disk(0, OS), cloud.disk(1))
     away = cloud.vm(63, cloud.disk(0))

@@ -407,6 +407,10 @@ a_copy_on_write_clone_is_known(void **state)
                              "lv-one-5-7-0", "8392704", "swi-a-s---", "", "lv-one-5", "",
                              "") ", " ROW("thin", "8388608", "Vwi-a-tz--", "", "old", "pool", "")),
                          &report, NULL));
+    const Lv full = {.attributes = (char *)"swi-I-s---"}, unknown = {.attributes = (char *)""};
+    assert_true(lv_has_failed(&full));
+    assert_false(lv_has_failed(&unknown));
+    assert_false(lv_has_failed(lvm_report_find(&report, "lv-one-5")));
     assert_false(lv_is_cow(lvm_report_find(&report, "lv-one-5")));
     assert_true(lv_is_cow(lvm_report_find(&report, "lv-one-5-7-0")));
     assert_false(lv_is_cow(lvm_report_find(&report, "thin")));

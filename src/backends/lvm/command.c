@@ -39,6 +39,19 @@ add_volume(Argv *argv, const char *group, const char *name)
     argv_addf(argv, "%s/%s", group, name);
 }
 
+/* The second option may be NULL. */
+static Argv *
+lvm_with(const char *program, const char *option, const char *second, const char *group,
+         const char *name)
+{
+    Argv *argv = lvm(program);
+
+    argv_add(argv, option, second);
+    argv_add(argv, "--");
+    add_volume(argv, group, name);
+    return argv;
+}
+
 static void
 add_bytes(Argv *argv, const char *option, guint64 bytes)
 {
@@ -172,11 +185,7 @@ lvm_activate(const char *group, const char *name, LvmActivation activation)
 Argv *
 lvm_refresh(const char *group, const char *name)
 {
-    Argv *argv = lvm("lvchange");
-
-    argv_add(argv, "--refresh", "--");
-    add_volume(argv, group, name);
-    return argv;
+    return lvm_with("lvchange", "--refresh", NULL, group, name);
 }
 
 Argv *
@@ -228,21 +237,13 @@ lvm_remove(const char *group, const char *const *names)
 Argv *
 lvm_merge(const char *group, const char *snapshot)
 {
-    Argv *argv = lvm("lvconvert");
-
-    argv_add(argv, "--yes", "--merge", "--");
-    add_volume(argv, group, snapshot);
-    return argv;
+    return lvm_with("lvconvert", "--yes", "--merge", group, snapshot);
 }
 
 Argv *
 lvm_end_merge(const char *group, const char *name)
 {
-    Argv *argv = lvm("lvchange");
-
-    argv_add(argv, "--poll", "y", "--");
-    add_volume(argv, group, name);
-    return argv;
+    return lvm_with("lvchange", "--poll", "y", group, name);
 }
 
 /* In steps, since the kernel lets nobody interrupt one. Whoever may write to the device may do it.

@@ -274,7 +274,8 @@ require_snapshot(const Volume *volume, const Found *found, const char *name, gin
 
 /* LVM looks for itself only where it is active, and what could not be merged would stay so. */
 static bool
-check_not_full(Volume *volume, Found *found, Host *host, const char *name, GError **error)
+check_not_full(Volume *volume, Found *found, Host *host, const char *name, bool idle,
+               GError **error)
 {
     g_auto(LvmReport) now = {0};
 
@@ -282,11 +283,27 @@ check_not_full(Volume *volume, Found *found, Host *host, const char *name, GErro
         !lvm_ask_there(&found->group, host, volume->name, &now, error))
         return false;
     const Lv *lv = lvm_report_find(&now, name);
-    return !lv || !lv_has_failed(lv) ||
-           set_error(error, ONEVOL_ERROR_REFUSED,
-                     "the snapshot '%s/%s' ran full and is lost: more changed since than "
-                     "SNAPSHOT_PERCENT has room for",
-                     found->group.name, name);
+    if (!lv || !lv_has_failed(lv))
+        return true;
+    set_error(error, ONEVOL_ERROR_REFUSED,
+              "the snapshot '%s/%s' ran full and is lost: more changed since than "
+              "SNAPSHOT_PERCENT has room for",
+              found->group.name, name);
+    if (idle)
+        (void)found_give_back(volume, found, host, NULL);
+    return false;
+}
+
+/* Before anything changes. `idle`: nobody has the volume, and it is given back after. */
+static bool
+require_usable(Volume *volume, Found *found, Host *host, const char *name, gint64 id, bool *idle,
+               GError **error)
+{
+    *idle = false;
+    if (!require_snapshot(volume, found, name, id, error))
+        return false;
+    return lv_is_thin(found->lv) || (found_is_idle(found, host, idle, error) &&
+                                     check_not_full(volume, found, host, name, *idle, error));
 }
 
 /* The volume is inactive: merged it is while it is active again. */
@@ -369,12 +386,14 @@ merge_here(Volume *volume, Found *found, Host *host, GError **error)
     return await_merge(found, host, error) && end_merge(volume, found, host, error);
 }
 
+/* It is there if the merge had not begun, or another run has made it again. */
 static bool
 remake(const Found *found, Host *host, const char *name, const char *tag, GError **error)
 {
     if (!group_lock(&found->group, error))
         return false;
-    bool done = make_snapshot(found, host, found->lv->name, name, error);
+    bool done = lvm_report_find(&found->report, name) ||
+                make_snapshot(found, host, found->lv->name, name, error);
     group_unlock(&found->group);
     return done && set_tag(found, host, tag, NULL, error);
 }
@@ -386,8 +405,7 @@ revert_thick(Volume *volume, Found *found, Host *host, const char *name, gint64 
     g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, id);
     g_autofree char *tag = lvm_tag("remake", text);
 
-    if (!check_not_full(volume, found, host, name, error) ||
-        !found_switch_off(found, host, error) ||
+    if (!found_switch_off(found, host, error) ||
         (keep && !set_tag(found, host, NULL, tag, error)) ||
         !begin_merge(found, host, name, error) || !merge_here(volume, found, host, error))
         return false;
@@ -453,12 +471,12 @@ lvm_snapshot_revert(Volume *volume, gint64 id, GError **error)
     Host *host;
     bool idle;
 
-    if (!begin(volume, &found, &host, error) || !require_snapshot(volume, &found, name, id, error))
+    if (!begin(volume, &found, &host, error) ||
+        !require_usable(volume, &found, host, name, id, &idle, error))
         return false;
     if (lv_is_thin(found.lv))
         return revert_thin(&found, host, name, error);
-    return found_is_idle(&found, host, &idle, error) &&
-           revert_thick(volume, &found, host, name, id, true, error) &&
+    return revert_thick(volume, &found, host, name, id, true, error) &&
            (!idle || found_give_back(volume, &found, host, error));
 }
 
@@ -489,13 +507,12 @@ lvm_snapshot_flatten(Volume *volume, gint64 id, GError **error)
         return false;
     if (found_snapshots(&found) == 0)
         return true;
-    if (!require_snapshot(volume, &found, name, id, error) ||
+    if (!require_usable(volume, &found, host, name, id, &idle, error) ||
         !remove_others(&found, host, name, error) || !found_again(volume, &found, error) ||
         !found_require(volume, &found, error))
         return false;
     if (!lv_is_thin(found.lv))
-        return found_is_idle(&found, host, &idle, error) &&
-               revert_thick(volume, &found, host, name, id, false, error) &&
+        return revert_thick(volume, &found, host, name, id, false, error) &&
                (!idle || found_give_back(volume, &found, host, error));
     return revert_thin(&found, host, name, error) && remove_volume(&found, host, name, error);
 }
@@ -539,56 +556,37 @@ lvm_snapshot_close(Volume *volume, gint64 id, Endpoint *endpoint, GError **error
     return done;
 }
 
-/* Its end was not zeroed yet when the run that let it grow died. */
+/* Its end was not zeroed yet. */
 static bool
-settle_growth(Volume *volume, Found *found, Host *host, GError **error)
+end_growth(Volume *volume, Found *found, Host *host, GError **error)
 {
-    guint64 size = lv_virtual_size(found->lv, found->report.extent);
-    g_autofree char *growing = lvm_tag("growing", "1");
-    g_autofree char *old = g_strdup_printf("%" G_GUINT64_FORMAT, size);
-    g_autofree char *new = g_strdup_printf("%" G_GUINT64_FORMAT, found->lv->size);
-    g_autofree char *without = lvm_tag("size", old);
-    g_autofree char *with = lvm_tag("size", new);
-    g_autoptr(GPtrArray) gone = g_ptr_array_new();
-    g_autoptr(GPtrArray) here = g_ptr_array_new();
+    g_autoptr(GPtrArray) gone = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) here = g_ptr_array_new_with_free_func(g_free);
 
-    log_info("ending the growth of %s that another run began", volume->owner);
-    if (!found_relock(volume, found, error) || !found_require(volume, found, error) ||
-        !found_take(volume, found, host, ATTACH_WRITE, error))
+    if (!found_take(volume, found, host, ATTACH_WRITE, error))
         return false;
+    guint64 size = lv_virtual_size(found->lv, found->report.extent);
     found_unlock(found); /* it may take long */
     g_autoptr(Argv) refresh = lvm_refresh(found->group.name, found->lv->name);
     if (!lvm_change(&found->group, host, found->lv->name, refresh, error) ||
         !lvm_zero_rest(found, host, size, error))
         return false;
-    g_ptr_array_add(gone, growing);
-    if (strcmp(without, with) != 0) {
-        g_ptr_array_add(gone, without);
-        g_ptr_array_add(here, with);
+    g_ptr_array_add(gone, lvm_tag("growing", "1"));
+    if (size != found->lv->size) {
+        g_autofree char *old = g_strdup_printf("%" G_GUINT64_FORMAT, size);
+        g_autofree char *new = g_strdup_printf("%" G_GUINT64_FORMAT, found->lv->size);
+        g_ptr_array_add(gone, lvm_tag("size", old));
+        g_ptr_array_add(here, lvm_tag("size", new));
     }
     return found_retag(found, host, gone, here, error);
 }
 
 static bool
-settle_merge(Volume *volume, Found *found, Host *host, GError **error)
+end_remake(const Found *found, Host *host, const char *id, GError **error)
 {
-    log_info("ending the revert of %s that another run began", volume->owner);
-    if (!found_relock(volume, found, error) || !found_require(volume, found, error))
-        return false;
-    bool done = !lv_is_merging(found->lv) || merge_here(volume, found, host, error);
-    found_unlock(found);
-    return done;
-}
+    g_autofree char *tag = lvm_tag("remake", id);
+    g_autofree char *name = g_strdup_printf("%s.snap.%s", found->lv->name, id);
 
-static bool
-settle_remake(Volume *volume, Found *found, Host *host, const char *text, GError **error)
-{
-    g_autofree char *tag = lvm_tag("remake", text);
-    g_autofree char *name = g_strdup_printf("%s.snap.%s", volume->name, text);
-
-    if (lvm_report_find(&found->report, name)) /* the merge had not begun */
-        return set_tag(found, host, tag, NULL, error);
-    log_info("ending the revert of %s that another run began", volume->owner);
     return remake(found, host, name, tag, error);
 }
 
@@ -636,25 +634,31 @@ found_drop_leftovers(Volume *volume, Found *found, Host *host, GError **error)
     return host && found_again(volume, found, error) && found_require(volume, found, error);
 }
 
-/* Each takes the lock by itself. */
+static bool
+is_unsettled(const Found *found)
+{
+    return lv_is_merging(found->lv) || lv_tag(found->lv, "growing") ||
+           lv_tag(found->lv, "remake") || has_leftovers(found);
+}
+
+/* By what is so under the lock: another run may have ended it meanwhile. */
 static bool
 settle(Volume *volume, Found *found, GError **error)
 {
-    bool merging = lv_is_merging(found->lv);
-    bool growing = lv_tag(found->lv, "growing") != NULL;
-    bool remaking = lv_tag(found->lv, "remake") != NULL;
-
+    if (!found_relock(volume, found, error) || !found_require(volume, found, error) ||
+        !found_meet(volume, found, NULL, error) || !found_require(volume, found, error))
+        return false;
     Host *host = found_host(found, volume->host, error);
     if (!host || !found_drop_leftovers(volume, found, host, error))
         return false;
-    if (merging && !settle_merge(volume, found, host, error))
+    if (lv_is_merging(found->lv) || lv_tag(found->lv, "growing") || lv_tag(found->lv, "remake"))
+        log_info("ending what another run began with %s", volume->owner);
+    if (lv_is_merging(found->lv) && !merge_here(volume, found, host, error))
         return false;
-    if (growing && !settle_growth(volume, found, host, error))
+    if (lv_tag(found->lv, "growing") && !end_growth(volume, found, host, error))
         return false;
-    if (remaking && lv_tag(found->lv, "remake") &&
-        !settle_remake(volume, found, host, lv_tag(found->lv, "remake"), error))
-        return false;
-    return true;
+    const char *id = lv_tag(found->lv, "remake");
+    return !id || end_remake(found, host, id, error);
 }
 
 bool
@@ -662,11 +666,12 @@ found_settle(Volume *volume, Found *found, GError **error)
 {
     bool locked = found->locked;
 
-    if (!lv_is_merging(found->lv) && !lv_tag(found->lv, "growing") &&
-        !lv_tag(found->lv, "remake") && !has_leftovers(found))
+    if (!is_unsettled(found))
         return true;
-    found_unlock(found);
-    return settle(volume, found, error) &&
+    bool done = settle(volume, found, error);
+    if (!locked)
+        found_unlock(found);
+    return done &&
            (locked ? found_relock(volume, found, error) : found_again(volume, found, error)) &&
            found_require(volume, found, error);
 }
